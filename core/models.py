@@ -1,0 +1,143 @@
+"""Words every app may use: long work, effects to the outside, repeated requests, the record of who did what."""
+
+from __future__ import annotations
+
+import uuid
+
+import pgtrigger
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Operation(models.Model):
+    """A long piece of work (publish, import, export, refit): done in turns, picked up again by the sweep.
+
+    Whoever holds the lease works; a lease that ran out is anybody's. `cursor` says how far it came and is saved with
+    the work itself, so that a turn that dies is simply done again.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    MOVES = {
+        State.WAITING: {State.RUNNING, State.CANCELLED, State.FAILED},
+        State.RUNNING: {State.WAITING, State.DONE, State.FAILED, State.CANCELLED},
+        State.FAILED: {State.WAITING},
+    }
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=80, help_text="What it works on, such as batch:12.")
+    requester_id = models.BigIntegerField(null=True, blank=True, db_index=True)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    cursor = models.JSONField(default=dict, blank=True)
+    arguments = models.JSONField(default=dict, blank=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(null=True, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_asked = models.BooleanField(default=False)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], name="operation_due", condition=Q(state__in=["waiting", "running"])),
+            models.Index(fields=["kind", "subject"], name="operation_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}"
+
+
+class Outbox(models.Model):
+    """An effect outside the database (webhook, mail, provider), written with its cause and delivered at least once."""
+
+    kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=200, unique=True, help_text="The receiver may drop a repeat by it.")
+    payload = models.JSONField(default=dict)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                name="outbox_due",
+                condition=Q(delivered_at__isnull=True, given_up_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class IdempotencyKey(models.Model):
+    """The first answer to a POST that creates or pays, kept to be given again (RELIABILITY.md T9)."""
+
+    principal = models.CharField(max_length=80)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=300)
+    key = models.CharField(max_length=200)
+    request_hash = models.CharField(max_length=64)
+    response_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    response_body = models.BinaryField(null=True, blank=True)
+    content_type = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["principal", "method", "path", "key"], name="idempotency_key_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.key}"
+
+
+class AuditEntry(models.Model):
+    """Who did what to what, and why. Never changed; each row seals the one before with its hash."""
+
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    act = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120, db_index=True)
+    reason = models.TextField(blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        triggers = [
+            pgtrigger.Protect(name="audit_append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.act} {self.subject}"
+
+
+class Watermark(models.Model):
+    """Up to when a periodic scan has looked, so that it need not look at all of history again."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.at}"

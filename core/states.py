@@ -1,0 +1,31 @@
+"""State machines as data: the legal moves stand beside each model's states."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db.models import Model
+
+from core.errors import IllegalMove
+
+Row = TypeVar("Row", bound=Model)
+
+
+def sources_of(model: type[Model], to: Any) -> list[Any]:
+    """States from which `model` may move to `to`."""
+    return [state for state, targets in model.MOVES.items() if to in targets]  # type: ignore[attr-defined]
+
+
+def move(row: Row, to: Any, **changes: Any) -> Row:
+    """Move `row` to state `to` and save `changes` with it.
+
+    The check and the write are one UPDATE, so of two requests that race for
+    the same move exactly one succeeds and the other gets `IllegalMove`.
+    """
+    model = type(row)
+    changes["state"] = to
+    moved = model._default_manager.filter(pk=row.pk, state__in=sources_of(model, to)).update(**changes)
+    if not moved:
+        raise IllegalMove(f"{model._meta.verbose_name} {row} cannot become {model.State(to).label} any more.")  # type: ignore[attr-defined]
+    row.refresh_from_db(fields=list(changes))
+    return row
