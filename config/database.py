@@ -12,8 +12,8 @@ from config import postgres
 
 #: Commands that change the schema run as the owner of the tables, everything else as the role that may only use them.
 OWNER_COMMANDS = {"migrate", "makemigrations", "test", "pgtrigger", "flush", "sqlflush", "squashmigrations"}
-NO_DATABASE = {"help", "version", "--help", "--version", "collectstatic", "serve", "startapp", "makemessages", "compilemessages"}
-NO_DATABASE |= {"diffsettings", "findstatic", "spectacular", "sendtestemail"}
+NO_DATABASE = {"help", "version", "--help", "--version", "collectstatic", "serve", "startapp", "makemessages"}
+NO_DATABASE |= {"compilemessages", "diffsettings", "findstatic", "spectacular", "sendtestemail"}
 
 WEB_STATEMENT_SECONDS, STATEMENT_SECONDS, LOCK_SECONDS = 5, 60, 2
 
@@ -61,7 +61,8 @@ def needs_owner(argv: list[str]) -> bool:
 
 def for_command(argv: list[str], env: Env, data_dir: Path) -> AbstractContextManager:
     """The embedded server for as long as a manage.py command runs, where the command needs one."""
-    idle = len(argv) < 2 or argv[1] in NO_DATABASE or "--help" in argv or (argv[1] == "check" and "--database" not in argv)
+    name = argv[1] if len(argv) > 1 else "help"
+    idle = name in NO_DATABASE or "--help" in argv or (name == "check" and "--database" not in argv)
     if idle or env.str("DATABASE_URL", ""):
         return nullcontext()
     return postgres.running(data_dir)

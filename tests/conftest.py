@@ -10,7 +10,7 @@ from config import postgres
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings):
-    """A server of our own for as long as database tests run: the first process starts it, others of pytest-xdist join in."""
+    """A server of our own while database tests run: the first process starts it, others of pytest-xdist join in."""
     if settings.ENV.str("DATABASE_URL", ""):
         yield
         return
@@ -33,4 +33,5 @@ def pytest_terminal_summary(terminalreporter):
     for reason, what in (("browser", "BROWSER"), ("dataset", "DATASET")):
         skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in report.keywords]
         if skipped:
-            terminalreporter.write_line(f"NOT RUN: {len(skipped)} {what} TESTS ({skipped[0].longrepr[2]})", red=True, bold=True)
+            line = f"NOT RUN: {len(skipped)} {what} TESTS ({skipped[0].longrepr[2]})"
+            terminalreporter.write_line(line, red=True, bold=True)

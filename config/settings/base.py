@@ -12,7 +12,7 @@ ENV = Env()
 ENV.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 DATA_DIR = (BASE_DIR / ENV.str("DATA_DIR", "var")).resolve()
-#: What this process is: web, sweep, worker, beat, or command. Set by the supervisor; it bounds how long a statement may take.
+#: web, sweep, worker, beat or command: the supervisor says which. It bounds how long a statement takes.
 PROCESS = ENV.str("TOUCHSTONE_PROCESS", "command")
 
 DEBUG = False
