@@ -1,0 +1,50 @@
+// The few lines that every page shares. Everything works without them except the theme switch.
+const root = document.documentElement;
+
+document.addEventListener("click", (event) => {
+  const acting = event.target.closest("[data-theme-toggle], [data-open], [data-close], [data-copy]");
+  if (!acting) {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    return;
+  }
+  if (acting.matches("[data-theme-toggle]")) {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    // A cookie, so that the server writes the next page in the chosen theme and nothing flashes.
+    document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+  } else if (acting.dataset.open) {
+    document.getElementById(acting.dataset.open).showModal();
+  } else if (acting.dataset.copy) {
+    navigator.clipboard.writeText(document.getElementById(acting.dataset.copy).textContent.trim());
+    acting.lastElementChild.textContent = acting.dataset.done;
+  } else {
+    acting.closest("dialog").close();
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  if (menu) { menu.open = false; menu.firstElementChild.focus(); }
+});
+
+// A filter applies as soon as it is chosen; its button is for those without script.
+document.addEventListener("change", (event) => {
+  if (event.target.closest("[data-apply]")) event.target.form.requestSubmit();
+});
+
+// A form goes out once: the second press of an impatient hand is dropped.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "1";
+  event.submitter?.setAttribute("aria-busy", "true");
+});
+// Back from the cache of the browser, it may go out again.
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
+  }
+});
