@@ -1,0 +1,109 @@
+"""A project says what is asked, for what pay and how good the labels must be; a batch is one upload under its rules."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Project(models.Model):
+    class Audience(models.TextChoices):
+        PUBLIC = "public", "public crowd"
+        TEAM = "team", "private team"
+        VOLUNTEERS = "volunteers", "volunteers"
+        ME = "me", "just me"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    requester = models.ForeignKey("marketplace.Requester", on_delete=models.PROTECT, related_name="projects")
+    name = models.CharField(max_length=160)
+    summary = models.CharField(max_length=300, blank=True, help_text="One sentence for the list of work.")
+    audience = models.CharField(max_length=10, choices=Audience.choices, default=Audience.PUBLIC)
+    questions = models.JSONField(default=list, help_text="The typed answer schema, see marketplace.questions.")
+    template = models.TextField(blank=True, help_text="Markdown with {{column}} placeholders.")
+    instructions = models.TextField(blank=True, help_text="Markdown.")
+    instruction_version = models.PositiveIntegerField(default=1)
+    rules = models.JSONField(default=dict, help_text="See marketplace.rules.Rules.")
+    topics = models.JSONField(default=list, blank=True)
+    is_distressing = models.BooleanField(default=False)
+    own_pseudonyms = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def pseudonym_scope(self) -> str:
+        return f"project:{self.pk}" if self.own_pseudonyms else f"requester:{self.requester_id}"
+
+
+class Batch(models.Model):
+    """One upload of a project. Publishing freezes a copy of the rules, so later edits never change work in progress."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        PUBLISHING = "publishing", "publishing"
+        OPEN = "open", "open"
+        PAUSED = "paused", "paused"
+        CLOSED = "closed", "closed"
+
+    MOVES = {
+        State.DRAFT: {State.PUBLISHING},
+        State.PUBLISHING: {State.OPEN, State.DRAFT},
+        State.OPEN: {State.PAUSED, State.CLOSED},
+        State.PAUSED: {State.OPEN, State.CLOSED},
+    }
+
+    class Pause(models.TextChoices):
+        REQUESTER = "requester", "the requester paused it"
+        BUDGET = "budget", "its budget is used up"
+        BALANCE = "balance", "the requester's balance is used up"
+        FLAGS = "flags", "reports are being looked at"
+        EXPIRED = "expired", "its time is over"
+        NOBODY = "nobody_eligible", "nobody may work on it"
+        STAFF = "staff", "staff paused it"
+        PILOT = "pilot", "the pilot is being looked at"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")
+    name = models.CharField(max_length=160)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+    paused_because = models.CharField(max_length=16, choices=Pause.choices, blank=True)
+    is_standing = models.BooleanField(default=False, help_text="Never closes by itself; rows arrive one by one.")
+    design = models.JSONField(
+        default=dict, help_text="Frozen at publish: questions, template, instructions, instruction_version, rules."
+    )
+    # What the hot statements need of the rules, beside the frozen copy.
+    reward = models.BigIntegerField(default=0, help_text="Micros an approved assignment brings its worker.")
+    fee = models.BigIntegerField(default=0, help_text="Micros an approved assignment brings the platform.")
+    assignment_seconds = models.PositiveIntegerField(default=600)
+    levels = ArrayField(models.SmallIntegerField(), default=list, help_text="Priorities with room, highest first.")
+    place_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take in all.")
+    day_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take a day.")
+    open_cap = models.PositiveSmallIntegerField(default=10, help_text="Places one worker may hold at once.")
+    day_budget = models.BigIntegerField(null=True, blank=True, help_text="Micros a standing batch may spend a day.")
+    created_at = models.DateTimeField(default=timezone.now)
+    published_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        constraints = [
+            models.CheckConstraint(condition=Q(state="paused") | Q(paused_because=""), name="batch_pause_has_state"),
+            models.CheckConstraint(condition=~Q(state="paused") | ~Q(paused_because=""), name="batch_pause_has_reason"),
+        ]
+        indexes = [models.Index(fields=["state"], name="batch_by_state")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def price(self) -> int:
+        """Micros one approved assignment costs the requester."""
+        return self.reward + self.fee

@@ -1,0 +1,147 @@
+"""The rules of a project, typed. A batch freezes a copy when it is published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from core import money
+from core.errors import Invalid
+
+MODES = ("target", "budget", "fixed", "sampled")
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "exists", "missing")
+
+#: Sensible defaults by audience (DESIGN.md section 2).
+BY_AUDIENCE: dict[str, dict[str, Any]] = {
+    "public": {},
+    "team": {"reward": "0", "max_share": None, "gold_share": 0.05, "max_open": 25},
+    "volunteers": {"reward": "0", "max_share": None},
+    "me": {"reward": "0", "max_share": None, "gold_share": 0.0, "mode": "fixed", "answers": 1, "max_open": 25},
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a project asks of answers and offers for them. Durations in seconds, money as decimal strings."""
+
+    mode: str = "target"
+    target: float = 0.95
+    min_answers: int = 2
+    max_answers: int = 7
+    answers: int = 3
+    budget: str | None = None
+    worth: str | None = None
+    reward: str = "0.05"
+    estimated_seconds: int | None = None
+    assignment_seconds: int = 600
+    auto_approve_seconds: int = 3 * 86_400
+    undo_seconds: int = 8
+    gold_share: float = 0.10
+    quiz_questions: int = 0
+    quiz_pass: int = 7
+    per_worker: int | None = None
+    per_day: int | None = None
+    max_share: float | None = 0.10
+    max_open: int = 10
+    requirements: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], *, audience: str = "public") -> Rules:
+        """Typed rules from a project's or batch's JSON; what is left out takes the audience's default.
+
+        Raises
+        ------
+        Invalid
+            Naming each field that is unknown or out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        errors = {f"rules.{name}": "There is no such rule." for name in data if name not in known}
+        if errors:
+            raise Invalid(errors=errors)
+        rules = cls(**{**BY_AUDIENCE.get(audience, {}), **data})
+        rules._check()
+        return rules
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def _check(self) -> None:
+        errors: dict[str, str] = {}
+
+        def need(ok: bool, name: str, message: str) -> None:
+            if not ok:
+                errors[f"rules.{name}"] = message
+
+        def whole(name: str, low: int, high: int, *, optional: bool = False) -> None:
+            value = getattr(self, name)
+            if value is None and optional:
+                return
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            need(is_whole and low <= value <= high, name, f"A whole number from {low} to {high}.")
+
+        def share(name: str, low: float, high: float, *, optional: bool = False) -> None:
+            value = getattr(self, name)
+            if value is None and optional:
+                return
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            need(is_number and low <= value <= high, name, f"A number from {low} to {high}.")
+
+        need(self.mode in MODES, "mode", f"One of {', '.join(MODES)}.")
+        share("target", 0.5, 0.9999)
+        whole("min_answers", 1, 100)
+        whole("max_answers", 1, 1000)
+        whole("answers", 1, 1000)
+        whole("estimated_seconds", 1, 86_400, optional=True)
+        whole("assignment_seconds", 30, 30 * 86_400)
+        whole("auto_approve_seconds", 0, 30 * 86_400)
+        whole("undo_seconds", 0, 60)
+        share("gold_share", 0, 0.5)
+        whole("quiz_questions", 0, 50)
+        whole("quiz_pass", 0, 50)
+        whole("per_worker", 1, 10_000_000, optional=True)
+        whole("per_day", 1, 10_000_000, optional=True)
+        share("max_share", 0.01, 1, optional=True)
+        whole("max_open", 1, 100)
+        if not errors:
+            need(self.min_answers <= self.max_answers, "max_answers", "At least as many as min_answers.")
+            need(self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00.")
+        for name in ("reward", "budget", "worth"):
+            value = getattr(self, name)
+            if value is not None:
+                try:
+                    money.parse(value, field=f"rules.{name}")
+                except Invalid as error:
+                    errors.update(error.errors)
+        need(isinstance(self.requirements, list), "requirements", "A list.")
+        for index, item in enumerate(self.requirements if isinstance(self.requirements, list) else []):
+            where = f"requirements[{index}]"
+            ok = isinstance(item, dict) and {"subject", "compare"} <= set(item)
+            need(ok, where, "An object with subject, compare and value.")
+            if ok:
+                need(item["compare"] in COMPARISONS, f"{where}.compare", f"One of {', '.join(COMPARISONS)}.")
+        if errors:
+            raise Invalid(errors=errors)
+
+    # What follows from the mode
+
+    @property
+    def first_places(self) -> int:
+        """Places a HIT opens with. More are opened as the belief demands."""
+        if self.mode == "fixed":
+            return self.answers
+        return 1 if self.mode == "sampled" else self.min_answers
+
+    @property
+    def most_places(self) -> int:
+        """Places a HIT can come to have."""
+        if self.mode == "fixed":
+            return self.answers
+        return 1 if self.mode == "sampled" else self.max_answers
+
+    @property
+    def is_adaptive(self) -> bool:
+        return self.mode in ("target", "budget")
+
+    @property
+    def reward_micros(self) -> int:
+        return money.parse(self.reward, field="rules.reward")

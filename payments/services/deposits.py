@@ -1,0 +1,45 @@
+"""Money coming in. The `manual` provider: a requester announces it, staff see it on the bank statement and confirm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from core import audit
+from core.errors import Invalid
+from core.states import move
+from payments.models import Account, Deposit
+from payments.services.ledger import account, post_transfer
+
+
+def request_deposit(*, requester: Any, amount: int, reference: str = "") -> Deposit:
+    if amount <= 0:
+        raise Invalid(errors={"amount": "The amount must be above 0."})
+    return Deposit.objects.create(requester=requester, amount=amount, currency=requester.currency, reference=reference)
+
+
+@transaction.atomic
+def confirm_deposit(*, deposit: Deposit, by: Any) -> Deposit:
+    """Staff saw the money: it becomes available. Of two confirmations one raises `IllegalMove`."""
+    move(deposit, Deposit.State.CONFIRMED, decided_at=timezone.now(), decided_by=by)
+    post_transfer(
+        key=f"deposit:{deposit.pk}",
+        kind="deposit",
+        amounts={
+            account(Account.Kind.OUTSIDE, currency=deposit.currency): -deposit.amount,
+            account(Account.Kind.AVAILABLE, deposit.requester_id, deposit.currency): deposit.amount,
+        },
+    )
+    audit.record(act="deposit.confirm", subject=f"deposit:{deposit.pk}", actor=by, amount=deposit.amount)
+    return deposit
+
+
+@transaction.atomic
+def refuse_deposit(*, deposit: Deposit, by: Any, reason: str) -> Deposit:
+    if not reason.strip():
+        raise Invalid(errors={"reason": "Say why; the requester reads it."})
+    move(deposit, Deposit.State.REFUSED, decided_at=timezone.now(), decided_by=by, reason=reason)
+    audit.record(act="deposit.refuse", subject=f"deposit:{deposit.pk}", actor=by, reason=reason)
+    return deposit

@@ -1,0 +1,118 @@
+"""A batch's money: put aside at publish, paid with each approval, given back when no place needs it any more.
+
+Price = reward + fee, fixed when the batch is published. Each HIT knows its funded places, so that at every commit
+escrow = price x funded places. Whoever changes a HIT's funded places calls one of these in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from payments.models import Account
+from payments.services.ledger import Movement, account, post_transfer, post_transfers
+
+
+@dataclass(frozen=True)
+class Purse:
+    """The accounts of one batch."""
+
+    batch_id: int
+    requester_id: int
+    currency: str
+
+    @property
+    def escrow(self) -> Account:
+        return account(Account.Kind.ESCROW, self.batch_id, self.currency)
+
+    @property
+    def repair(self) -> Account:
+        return account(Account.Kind.REPAIR, self.batch_id, self.currency)
+
+    @property
+    def available(self) -> Account:
+        return account(Account.Kind.AVAILABLE, self.requester_id, self.currency)
+
+
+@dataclass(frozen=True)
+class Reward:
+    """What one approved assignment brings its worker, and the platform."""
+
+    assignment_id: int
+    worker_id: int
+    reward: int
+    fee: int
+
+
+def put_aside(*, purse: Purse, amount: int, key: str, repair: int = 0) -> None:
+    """Take `amount` (and `repair` for the repair reserve) from what is available. Raises `InsufficientFunds`."""
+    post_transfer(
+        key=key,
+        kind="escrow",
+        amounts={purse.available: -(amount + repair), purse.escrow: amount, purse.repair: repair},
+    )
+
+
+def give_back(*, purse: Purse, amounts: dict[str, int], kind: str = "release") -> None:
+    """Return money that no place needs: key -> micros."""
+    escrow, available = purse.escrow, purse.available
+    post_transfers(
+        Movement(key=key, kind=kind, amounts={escrow: -amount, available: amount}) for key, amount in amounts.items()
+    )
+
+
+def use_repair(*, purse: Purse, amount: int, key: str) -> None:
+    """Move money of the repair reserve to escrow, for an answer that is asked again. Raises `InsufficientFunds`."""
+    post_transfer(key=key, kind="repair", amounts={purse.repair: -amount, purse.escrow: amount})
+
+
+def end_repair(*, purse: Purse) -> None:
+    """At close the unused reserve goes back."""
+    repair = purse.repair
+    if repair.balance:
+        post_transfer(
+            key=f"repair-end:{purse.batch_id}",
+            kind="release",
+            amounts={repair: -repair.balance, purse.available: repair.balance},
+        )
+
+
+def pay_rewards(*, purse: Purse, rewards: Sequence[Reward]) -> set[str]:
+    """Escrow -> workers and fees: one transfer each, keyed `reward:<assignment>`; returns the keys that were new."""
+    escrow = purse.escrow
+    fees = account(Account.Kind.FEES, 0, purse.currency)
+    payable = worker_accounts([r.worker_id for r in rewards], purse.currency)
+    return post_transfers(
+        Movement(
+            key=f"reward:{r.assignment_id}",
+            kind="reward",
+            amounts={escrow: -(r.reward + r.fee), payable[r.worker_id]: r.reward, fees: r.fee},
+        )
+        for r in rewards
+    )
+
+
+def pay_from_available(*, purse: Purse, reward: Reward, key: str, kind: str) -> None:
+    """Bonus, or an approval after close: straight from what the requester has available. Raises `InsufficientFunds`."""
+    post_transfer(
+        key=key,
+        kind=kind,
+        amounts={
+            purse.available: -(reward.reward + reward.fee),
+            account(Account.Kind.PAYABLE, reward.worker_id, purse.currency): reward.reward,
+            account(Account.Kind.FEES, 0, purse.currency): reward.fee,
+        },
+    )
+
+
+def worker_accounts(worker_ids: Sequence[int], currency: str) -> dict[int, Account]:
+    """Payable accounts by worker, opened where missing."""
+    wanted = sorted(set(worker_ids))
+    Account.objects.bulk_create(
+        [Account(kind=Account.Kind.PAYABLE, owner_id=w, currency=currency) for w in wanted], ignore_conflicts=True
+    )
+    found = Account.objects.filter(kind=Account.Kind.PAYABLE, owner_id__in=wanted, currency=currency)
+    return {a.owner_id: a for a in found}
+
+

@@ -1,0 +1,330 @@
+"""What we know about answers: known keys and scores, the judgment log, beliefs about HITs, reliability of workers."""
+
+from __future__ import annotations
+
+import uuid
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+
+class GoldQuestion(models.Model):
+    """A HIT whose answer we know, or (pool `quiz`, `training`) a question outside work. QUALITY.md section 4."""
+
+    class Pool(models.TextChoices):
+        TEST = "test", "hidden in work"
+        QUIZ = "quiz", "quiz"
+        AUDIT = "audit", "random audit sample"
+        TRAINING = "training", "training"
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "active"
+        SUSPENDED = "suspended", "suspended: the key is in doubt"
+        RETIRED = "retired", "retired: shown as often as it may be"
+
+    MOVES = {
+        State.ACTIVE: {State.SUSPENDED, State.RETIRED},
+        State.SUSPENDED: {State.ACTIVE, State.RETIRED},
+    }
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="gold_questions")
+    hit = models.OneToOneField("marketplace.Hit", null=True, blank=True, on_delete=models.PROTECT, related_name="gold")
+    pool = models.CharField(max_length=8, choices=Pool.choices, default=Pool.TEST)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    data = models.JSONField(null=True, blank=True, help_text="The item, for pools that are not in work.")
+    keys = models.JSONField(help_text="Question name -> list of accepted answers.")
+    key_version = models.PositiveIntegerField(default=1)
+    explanation = models.TextField(blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    is_soft = models.BooleanField(default=False, help_text="Promoted without a person: never fails anyone.")
+    weight = models.FloatField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "pool", "state"], name="gold_by_project")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(hit__isnull=False) | Q(data__isnull=False), name="gold_question_has_an_item"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pool} {self.public_id}"
+
+
+class GoldScore(models.Model):
+    """How one worker did on one gold question. Never shown while it could tell gold apart."""
+
+    gold = models.ForeignKey(GoldQuestion, on_delete=models.PROTECT, related_name="scores")
+    assignment = models.ForeignKey("marketplace.Assignment", on_delete=models.PROTECT, related_name="gold_scores")
+    worker = models.ForeignKey("workers_app.Worker", on_delete=models.PROTECT, related_name="gold_scores")
+    question = models.CharField(max_length=60)
+    answer = models.ForeignKey("marketplace.Answer", on_delete=models.PROTECT, related_name="+")
+    score = models.FloatField()
+    passed = models.BooleanField()
+    counts = models.BooleanField(default=True, help_text="False when the key turned out wrong.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["assignment", "question"], name="gold_score_once")]
+        indexes = [models.Index(fields=["worker", "id"], name="gold_score_by_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.score:.2f}"
+
+
+class Contest(models.Model):
+    """A worker disputes an answer key; upheld, the scores it cost are restored."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        UPHELD = "upheld", "upheld"
+        DISMISSED = "dismissed", "dismissed"
+
+    MOVES = {State.OPEN: {State.UPHELD, State.DISMISSED}}
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    assignment = models.ForeignKey("marketplace.Assignment", on_delete=models.PROTECT, related_name="contests")
+    reason = models.TextField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    ruling = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ruled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["assignment"], name="contest_once")]
+
+    def __str__(self) -> str:
+        return f"contest of {self.assignment}"
+
+
+class QuizAttempt(models.Model):
+    """One quiz of a worker for a project."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        PASSED = "passed", "passed"
+        AGAIN = "again", "one more quiz"
+        FAILED = "failed", "failed"
+
+    MOVES = {State.OPEN: {State.PASSED, State.AGAIN, State.FAILED}}
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="quiz_attempts")
+    worker = models.ForeignKey("workers_app.Worker", on_delete=models.PROTECT, related_name="quiz_attempts")
+    number = models.PositiveSmallIntegerField(default=1)
+    items = models.JSONField(help_text="Ids of the questions shown, in order.")
+    answers = models.JSONField(default=dict)
+    right = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "worker", "number"], name="quiz_attempt_once")]
+
+    def __str__(self) -> str:
+        return f"quiz {self.number} of {self.worker}"
+
+
+class Judgment(models.Model):
+    """One worker's word on one question of one HIT, as the estimators read it. Append-only: a revision or a changed
+    weight is a new row, and the newest of (hit, question, part, worker) counts."""
+
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey(
+        "marketplace.Batch", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    hit = models.ForeignKey(
+        "marketplace.Hit", on_delete=models.PROTECT, related_name="judgments", db_index=False, db_constraint=False
+    )
+    worker = models.ForeignKey(
+        "workers_app.Worker", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    assignment = models.ForeignKey(
+        "marketplace.Assignment", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", db_default="")
+    version = models.PositiveSmallIntegerField()
+    label = models.SmallIntegerField(null=True, blank=True, help_text="Class index.")
+    number = models.FloatField(null=True, blank=True)
+    text = models.TextField(null=True, blank=True)  # noqa: DJ001  NULL: the kind has no text
+    weight = models.FloatField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["hit", "id"], name="judgment_by_hit"),
+            models.Index(fields=["project", "question", "id"], name="judgment_by_project"),
+            models.Index(fields=["worker", "project", "id"], name="judgment_by_worker"),
+        ]
+        triggers = [pgtrigger.Protect(name="judgment_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.question} of HIT {self.hit_id}"
+
+
+class Belief(models.Model):
+    """What we think now of one question (and part) of one HIT."""
+
+    class State(models.TextChoices):
+        COLLECTING = "collecting", "collecting"
+        SETTLED = "settled", "settled"
+        DISPUTED = "disputed", "disputed"
+        OVERRULED = "overruled", "overruled by a person"
+
+    MOVES = {
+        State.COLLECTING: {State.SETTLED, State.DISPUTED, State.OVERRULED, State.COLLECTING},
+        State.SETTLED: {State.COLLECTING, State.DISPUTED, State.OVERRULED, State.SETTLED},
+        State.DISPUTED: {State.COLLECTING, State.SETTLED, State.OVERRULED, State.DISPUTED},
+        State.OVERRULED: {State.OVERRULED},
+    }
+
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="beliefs", db_index=False)
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.COLLECTING)
+    posterior = ArrayField(models.FloatField(), default=list, help_text="P(class | answers) at b = 1.")
+    label = models.SmallIntegerField(null=True, blank=True, help_text="Class index.")
+    value = models.JSONField(null=True, blank=True, help_text="The consensus of kinds without classes.")
+    confidence = models.FloatField(default=0, help_text="Calibrated P[label].")
+    answers = models.PositiveSmallIntegerField(default=0)
+    is_calibrated = models.BooleanField(default=False)
+    run = models.ForeignKey("quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    overruled_by = models.BigIntegerField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["hit", "question", "part"], name="belief_once")]
+
+    def __str__(self) -> str:
+        return f"{self.question} of HIT {self.hit_id}: {self.label} ({self.confidence:.2f})"
+
+
+class CrowdModel(models.Model):
+    """What a project's crowd is like on one question: written by refits, read by live updates."""
+
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="crowd_models")
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", help_text="The label, for multilabel questions.")
+    classes = models.JSONField(default=list)
+    prior = ArrayField(models.FloatField(), default=list)
+    pooled = ArrayField(models.FloatField(), default=list, help_text="K x K, row major.")
+    exponent = models.FloatField(default=0.5, help_text="b of QUALITY.md 2.2")
+    is_calibrated = models.BooleanField(default=False)
+    run = models.ForeignKey("quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "question", "part"], name="crowd_model_once")]
+
+    def __str__(self) -> str:
+        return f"crowd of {self.project} on {self.question}"
+
+
+class WorkerReliability(models.Model):
+    """How one worker answers one question of a project: soft confusion counts, gate and monitor."""
+
+    class State(models.TextChoices):
+        QUIZ = "quiz", "still in entry checks"
+        TRUSTED = "trusted", "trusted"
+        WATCHED = "watched", "watched"
+        PAUSED = "paused", "paused until a person has looked"
+
+    MOVES = {
+        State.QUIZ: {State.TRUSTED, State.WATCHED, State.PAUSED},
+        State.TRUSTED: {State.WATCHED, State.PAUSED},
+        State.WATCHED: {State.TRUSTED, State.PAUSED},
+        State.PAUSED: {State.TRUSTED, State.WATCHED, State.QUIZ},
+    }
+
+    worker = models.ForeignKey("workers_app.Worker", on_delete=models.PROTECT, related_name="reliabilities")
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="reliabilities")
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", help_text="The label, for multilabel questions.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUIZ)
+    counts = ArrayField(models.FloatField(), default=list, help_text="K x K soft counts [truth, said], row major.")
+    answered = models.PositiveIntegerField(default=0)
+    right = models.FloatField(default=0, help_text="Gold questions passed (soft gold counts in part).")
+    wrong = models.FloatField(default=0)
+    gate = models.FloatField(default=0, help_text="S of the sequential test")
+    monitor = models.FloatField(default=0, help_text="U of the monitor")
+    alarms = ArrayField(models.IntegerField(), default=list, help_text="Gold count at each passing of the alarm line.")
+    watched_since = models.IntegerField(null=True, blank=True, help_text="Gold count when watching began.")
+    lower = models.FloatField(default=0)
+    upper = models.FloatField(default=1)
+    state_reason = models.CharField(max_length=300, blank=True)
+    look_again_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "worker reliabilities"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "worker", "question", "part"], name="reliability_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker} on {self.question}"
+
+
+class AggregationRun(models.Model):
+    """One fit, with all that is needed to compute it again to the same bytes."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="runs")
+    question = models.CharField(max_length=60)
+    method = models.CharField(max_length=60)
+    version = models.CharField(max_length=40)
+    parameters = models.JSONField(default=dict)
+    seed = models.BigIntegerField(default=0)
+    last_judgment = models.BigIntegerField(default=0)
+    gold_key_version = models.BigIntegerField(default=0)
+    data_hash = models.CharField(max_length=64)
+    result_hash = models.CharField(max_length=64, blank=True)
+    status_ = models.CharField("guard", max_length=20, default="ok", db_column="guard")
+    answers = models.BigIntegerField(default=0)
+    items = models.BigIntegerField(default=0)
+    workers = models.IntegerField(default=0)
+    report = models.JSONField(default=dict, blank=True, help_text="Agreement, calibration, iterations.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index("project", "question", F("id").desc(), name="run_by_project")]
+
+    def __str__(self) -> str:
+        return f"{self.method} of {self.project} on {self.question}"
+
+
+class Flag(models.Model):
+    """Something a person should look at. Expires after 90 days; a machine never bans, rejects or cuts pay."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        CLOSED = "closed", "closed"
+
+    MOVES = {State.OPEN: {State.CLOSED}}
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=40)
+    project = models.ForeignKey("marketplace.Project", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    batch = models.ForeignKey("marketplace.Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    hit = models.ForeignKey("marketplace.Hit", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    worker = models.ForeignKey("workers_app.Worker", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    evidence = models.JSONField(default=dict)
+    message = models.CharField(max_length=500, help_text="Why, what next: both sides read the same text.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    key = models.CharField(max_length=160, unique=True, help_text="So that the same thing is flagged once.")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_reason = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"

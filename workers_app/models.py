@@ -1,0 +1,99 @@
+"""Workers: people who answer. What they hold (qualifications), how requesters know them (pseudonyms)."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Worker(models.Model):
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="worker")
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 code, such as DE.")
+    languages = models.JSONField(default=list, blank=True)
+    accepts_distressing = models.BooleanField(default=False)
+    payout_details = models.JSONField(default=dict, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    suspended_reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"worker {self.pk}"
+
+
+class Pseudonym(models.Model):
+    """The name by which one requester (or project) knows a worker: stable there, unlinkable elsewhere."""
+
+    scope = models.CharField(max_length=40, help_text="requester:<id> or project:<id>")
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="pseudonyms")
+    code = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["scope", "worker"], name="pseudonym_once"),
+            models.UniqueConstraint(fields=["scope", "code"], name="pseudonym_code_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Qualification(models.Model):
+    """A named requirement. A requester's list is one too: whoever holds a grant is on it."""
+
+    class Kind(models.TextChoices):
+        VALUE = "value", "granted with a value"
+        LIST = "list", "requester's list of workers"
+        QUIZ = "quiz", "earned in a quiz"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    requester = models.ForeignKey(
+        "marketplace.Requester", null=True, blank=True, on_delete=models.CASCADE, related_name="qualifications"
+    )
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.VALUE)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    can_request = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["requester", "name"], name="qualification_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Grant(models.Model):
+    """A worker holds a qualification, with a value."""
+
+    qualification = models.ForeignKey(Qualification, on_delete=models.CASCADE, related_name="grants")
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="grants")
+    value = models.IntegerField(default=1)
+    granted_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["qualification", "worker"], name="grant_once")]
+
+    def __str__(self) -> str:
+        return f"{self.qualification} = {self.value}"
+
+
+class Reputation(models.Model):
+    """A worker's standing in one job family (project), written by `quality.services` (QUALITY.md section 5)."""
+
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="reputations")
+    project = models.ForeignKey("marketplace.Project", on_delete=models.CASCADE, related_name="reputations")
+    a = models.FloatField(default=0)
+    b = models.FloatField(default=0)
+    score = models.FloatField(default=0, help_text="5 % quantile of Beta(a, b)")
+    checked = models.PositiveIntegerField(default=0)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["worker", "project"], name="reputation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.score:.2f}"
