@@ -288,7 +288,7 @@ class AggregationRun(models.Model):
     gold_key_version = models.BigIntegerField(default=0)
     data_hash = models.CharField(max_length=64)
     result_hash = models.CharField(max_length=64, blank=True)
-    status_ = models.CharField("guard", max_length=20, default="ok", db_column="guard")
+    guard = models.CharField(max_length=20, default="ok", help_text="ok, or the guard that acted.")
     answers = models.BigIntegerField(default=0)
     items = models.BigIntegerField(default=0)
     workers = models.IntegerField(default=0)

@@ -161,6 +161,21 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
+# --- the market -------------------------------------------------------------------------------------------------------
+
+LEDGER_CURRENCY = ENV.str("LEDGER_CURRENCY", "EUR")
+#: The platform's part of each reward and bonus, in hundredths of a percent.
+FEE_BASIS_POINTS = ENV.int("FEE_BASIS_POINTS", 1000)
+#: Money put aside beyond the expected cost for answers asked again, in hundredths of a percent.
+REPAIR_BASIS_POINTS = ENV.int("REPAIR_BASIS_POINTS", 500)
+#: Smallest hourly pay a public batch may be published with, in currency units.
+HOURLY_FLOOR = ENV.decimal("HOURLY_FLOOR", "8.00")
+PAYOUT_MINIMUM = ENV.int("PAYOUT_MINIMUM", 1_000_000)
+PAYOUT_HOLD_DAYS = ENV.int("PAYOUT_HOLD_DAYS", 0)
+SIGNUP = ENV.str("SIGNUP", "open", validate=lambda value: value in {"open", "invitation", "approval"})
+#: Names workers for requesters; changing it gives every worker a new name.
+PSEUDONYM_KEY = ENV.str("PSEUDONYM_KEY", "")
+
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = ENV.str("LOG_LEVEL", "INFO")

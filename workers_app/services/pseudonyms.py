@@ -15,7 +15,7 @@ from workers_app.models import Pseudonym
 def code_for(scope: str, worker_id: int) -> str:
     """HMAC of scope and worker: 80 bits in base 32, such as WK7Q2M4ZP3XA5B6C."""
     message = f"{scope}|{worker_id}".encode()
-    digest = hmac.new(settings.PSEUDONYM_KEY.encode(), message, hashlib.sha256).digest()
+    digest = hmac.new((settings.PSEUDONYM_KEY or settings.SECRET_KEY).encode(), message, hashlib.sha256).digest()
     return "W" + base64.b32encode(digest[:10]).decode()
 
 
