@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from environs import Env
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from config import postgres
 
 #: Commands that change the schema run as the owner of the tables, everything else as the role that may only use them.
-OWNER_COMMANDS = {"migrate", "makemigrations", "test", "pgtrigger", "flush", "sqlflush", "squashmigrations"}
+OWNER_COMMANDS = {"migrate", "makemigrations", "test", "pgtrigger", "flush", "sqlflush", "squashmigrations", "serve"}
 NO_DATABASE = {"help", "version", "--help", "--version", "collectstatic", "serve", "startapp", "makemessages"}
 NO_DATABASE |= {"compilemessages", "diffsettings", "findstatic", "spectacular", "sendtestemail"}
 
@@ -53,6 +53,11 @@ def django_database(url: str, *, process: str, owner: bool, prepare_threshold: i
             "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         },
     }
+
+
+def conninfo(url: str, *, process: str) -> str:
+    """`url` as libpq wants it, for libraries that open connections of their own."""
+    return make_conninfo(url, application_name=f"touchstone {process}", connect_timeout=5)
 
 
 def needs_owner(argv: list[str]) -> bool:

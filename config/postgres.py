@@ -5,7 +5,6 @@ who find it running hold `users` for as long as they need it, so that a command 
 it stops.
 """
 
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -30,6 +29,8 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+
+from config.processes import die_with_parent
 
 DATABASE = "touchstone"
 OWNER, APP = "touchstone_owner", "touchstone_app"
@@ -59,24 +60,9 @@ CONFIG = {
 #: A cluster for tests may lose everything when the machine stops, never when a process does.
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
 
 class PostgresError(Exception):
     """The database cannot be started; the message says why and what to do."""
-
-
-def die_with_parent(signum: int) -> Callable[[], None]:
-    """What a child runs before exec so that the kernel sends it `signum` when this process goes, even by kill -9."""
-    parent = os.getpid()
-
-    def arrange() -> None:
-        if sys.platform == "linux":
-            _libc.prctl(1, signum)  # PR_SET_PDEATHSIG: cleared by setuid, so it comes after the ids were dropped
-            if os.getppid() != parent:
-                os._exit(1)
-
-    return arrange
 
 
 def server_user() -> pwd.struct_passwd:

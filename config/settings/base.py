@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from environs import Env
+from kombu import Exchange, Queue
 
 from config import database
 
@@ -77,6 +78,9 @@ TEMPLATES = [
     },
 ]
 
+#: Whether `make run` fills an empty market with the demonstration.
+DEMO = False
+
 # --- database ---------------------------------------------------------------------------------------------------------
 
 DATABASE_URL, OWNER_DATABASE_URL = database.urls(ENV, DATA_DIR)
@@ -91,6 +95,48 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Celery -----------------------------------------------------------------------------------------------------------
+
+#: By default the queue is in the same PostgreSQL (pgmq, installed by a migration). Or redis://..., amqp://...
+CELERY_BROKER_URL = ENV.str("CELERY_BROKER_URL", "") or "pgmq://localhost"
+_in_postgres = CELERY_BROKER_URL.startswith("pgmq:")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120}  # longer than any task may run
+if _in_postgres:
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "conn_string": database.conninfo(DATABASE_URL, process=f"{PROCESS} queue"),
+        "init_extension": False,
+        "pool_size": 3,
+        "pool_timeout": 5,
+        "wait_time_seconds": 1,
+        "poll_interval_ms": 50,
+        "polling_interval": 0.05,
+    }
+# On pgmq the queues are made in migrations: this role may not make tables.
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange("", type="direct"), routing_key=name, no_declare=_in_postgres)
+    for name in ("celery", "heartbeat")
+]
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True  # every task may run twice
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_TASK_PUBLISH_RETRY = False  # the sweep finds the row; a web process never waits for a broker
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "heartbeat": {"task": "core.tasks.heartbeat", "schedule": 15.0, "options": {"queue": "heartbeat", "expires": 60}},
+}
 
 # --- people -----------------------------------------------------------------------------------------------------------
 

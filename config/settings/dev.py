@@ -6,6 +6,7 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import DATA_DIR, ENV, STORAGES
 
 DEBUG = ENV.bool("DEBUG", False)
+DEMO = ENV.bool("DEMO", True)
 
 
 def _kept_secret() -> str:
