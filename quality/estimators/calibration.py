@@ -1,0 +1,133 @@
+"""Confidence that means what it says: fitted on gold, moderated where gold is scarce."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logit, logsumexp
+
+from quality.estimators.encode import Answers, GoldRows
+
+#: Exponent used until 20 gold items are known.
+UNCALIBRATED_B = 0.5
+#: Grid of exponents, evenly spaced in log b.
+GRID = np.exp(np.linspace(np.log(0.01), np.log(2.0), 81))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What one answer is worth: exponent b of the evidence, from n_gold gold items, and whether that was enough."""
+
+    b: float
+    n_gold: int
+    calibrated: bool
+
+
+def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:
+    """Judgments on gold, at most as many on each as an ordinary item drawn at random has, shape (N,), bool.
+
+    Gold is answered by many; with all of its answers it looks easier than the items that b is for.
+    """
+    per_item = np.bincount(answers.item, minlength=len(answers.items))
+    ordinary = np.ones(len(per_item), bool)
+    ordinary[gold.rows] = False
+    pool = np.sort(per_item[ordinary]) if ordinary.any() else per_item
+    limit = np.zeros(len(per_item), int)
+    limit[gold.rows] = rng.choice(pool, len(gold))
+    order = np.lexsort((rng.random(len(answers.item)), answers.item))
+    rank = np.empty(len(order), int)
+    start = np.concatenate([[0], np.cumsum(per_item)[:-1]])
+    rank[order] = np.arange(len(order)) - np.repeat(start, per_item)
+    return rank < limit[answers.item]
+
+
+def exponent_weights(likelihoods: np.ndarray) -> np.ndarray:
+    """Posterior weight of each exponent of `GRID`, from the gold log-likelihood under each and the prior.
+
+    The prior is -2 (log b - log .6)^2.
+    """
+    score = likelihoods - 2 * (np.log(GRID) - np.log(0.6)) ** 2
+    return np.exp(score - logsumexp(score))
+
+
+def tempered(log_prior: np.ndarray, evidence: np.ndarray, winner: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """P_bay: probability of the label under softmax(log pi + b LL), averaged over b, shape (I,)."""
+    heavy = weights > 1e-4
+    parts = [
+        w * label_share(log_prior + b * evidence, winner) for b, w in zip(GRID[heavy], weights[heavy], strict=True)
+    ]
+    return np.sum(parts, axis=0) / weights[heavy].sum()
+
+
+@dataclass(frozen=True)
+class Correctness:
+    """P_mc: logistic model of "the label is right" on the model's margin and the votes'.
+
+    Notes
+    -----
+    ``z = a + e^u m + e^v v + c_label`` with priors a ~ N(0, .7), u ~ N(log .5, .5), v ~ N(log .2, .7) and
+    c ~ N(0, .5); the MAP is moderated by the posterior variance: ``sigmoid(z / sqrt(1 + pi x'Sx / 8))``.
+    """
+
+    theta: np.ndarray
+    covariance: np.ndarray
+
+    @classmethod
+    def fit(cls, right: np.ndarray, margin: np.ndarray, votes: np.ndarray, label: np.ndarray, k: int) -> Correctness:
+        """Maximum a posteriori from gold items: were they `right` (n,)?"""
+        mean = np.concatenate([[0.0, np.log(0.5), np.log(0.2)], np.zeros(k)])
+        precision = 1 / np.concatenate([[0.7, 0.5, 0.7], np.full(k, 0.5)]) ** 2
+        sign = np.where(right, 1.0, -1.0)
+
+        def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            z, slope = _score(theta, margin, votes, label)
+            off = theta - mean
+            gradient = -slope.T @ (sign * expit(-sign * z)) + precision * off
+            return -log_expit(sign * z).sum() + 0.5 * (precision * off * off).sum(), gradient
+
+        theta = minimize(loss, mean, jac=True, method="BFGS", options={"gtol": 1e-8}).x
+        z, slope = _score(theta, margin, votes, label)
+        information = slope.T @ (slope * (expit(z) * expit(-z))[:, None]) + np.diag(precision)
+        return cls(theta, np.linalg.inv(information))
+
+    def predict(self, margin: np.ndarray, votes: np.ndarray, label: np.ndarray) -> np.ndarray:
+        """Probability that the label is right, shape (I,)."""
+        z, slope = _score(self.theta, margin, votes, label)
+        variance = np.einsum("np,pq,nq->n", slope, self.covariance, slope, optimize=True)
+        return expit(z / np.sqrt(1 + np.pi / 8 * variance))
+
+
+def _score(
+    theta: np.ndarray, margin: np.ndarray, votes: np.ndarray, label: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """z (n,) and its derivative by the parameters (n, 3 + K)."""
+    slope = np.zeros((len(margin), len(theta)))
+    slope[:, 0] = 1.0
+    slope[:, 1] = np.exp(theta[1]) * margin
+    slope[:, 2] = np.exp(theta[2]) * votes
+    slope[np.arange(len(margin)), 3 + label] = 1.0
+    return theta[0] + slope[:, 1] + slope[:, 2] + theta[3 + label], slope
+
+
+def features(joint: np.ndarray, votes: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Margins of the label, in logits, by the model (clipped to +-12) and by the votes."""
+    share = label_share(joint, label)
+    with np.errstate(divide="ignore"):
+        margin = np.clip(logit(share), -12, 12)
+    return margin, logit((votes[np.arange(len(label)), label] + 0.5) / (votes.sum(axis=1) + 1)), label
+
+
+def label_share(joint: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """softmax(joint)[i, label_i], shape (I,)."""
+    own = joint[np.arange(len(label)), label]
+    total = np.zeros(len(label))
+    for column in joint.T:
+        total += np.exp(np.minimum(column - own, 700))
+    return 1 / total
+
+
+def gold_likelihood(joint: np.ndarray, accepted: np.ndarray) -> float:
+    top = logsumexp(np.where(accepted, joint, -np.inf), axis=1)
+    return float((top - logsumexp(joint, axis=1)).sum())

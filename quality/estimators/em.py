@@ -1,0 +1,243 @@
+"""The rounds of hierarchical Dawid-Skene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.special import ndtri
+
+from quality.estimators.encode import Answers, GoldRows
+from quality.estimators.expectation import evidence, normalise, pooled_confusion, shrunk_confusions, soft_counts
+from quality.estimators.intervals import wilson_interval
+from quality.estimators.majority import clamped_shares, vote_shares
+
+#: Pseudo-answers that draw a worker's row towards the pool's.
+STRENGTH = 5.0
+#: Pseudo-items that hold the class prior at the vote shares: a constant, so that large jobs learn theirs.
+ANCHOR = 120.0
+#: Random gold needed before it, rather than the votes, says how common the classes are; and before b is fitted.
+ENOUGH_GOLD = 20
+#: Rounds after which a fit that still moves is a failure.
+MAX_ROUNDS = 300
+#: Change of the log-likelihood for each judgment that counts as settled.
+TOLERANCE = 1e-5
+
+
+class NumericError(ArithmeticError):
+    """The estimate is not finite or did not settle."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What stays fixed while a model is fitted.
+
+    Attributes
+    ----------
+    pattern : ndarray, shape (K, K)
+        A: pseudo-counts, times 5, of the pooled confusion.
+    anchor : ndarray, shape (K,)
+        p0, with the weight of `anchor_weight` items.
+    counts_for_prior : ndarray of bool, shape (I,)
+        Items that teach class shares: class-balanced gold does not.
+    own : ndarray of bool, shape (W,)
+        Workers with a confusion of their own; the others are taken for the average worker.
+    inverted : ndarray of bool, shape (W,)
+        Workers whose gold answers confirm that they mean the opposite.
+    """
+
+    answers: Answers
+    gold: GoldRows
+    pattern: np.ndarray
+    anchor: np.ndarray
+    anchor_weight: float
+    counts_for_prior: np.ndarray
+    own: np.ndarray
+    inverted: np.ndarray
+    guard: bool = True
+
+    def on(self, answers: Answers) -> Setup:
+        """The same for some of the judgments."""
+        return replace(self, answers=answers)
+
+    def pooled(self) -> Setup:
+        """The same with every worker taken for the average worker."""
+        return replace(self, own=np.zeros_like(self.own))
+
+    def more_cautious(self) -> Setup:
+        """After a collapse: ten times the anchor and no worker matrices."""
+        return replace(self.pooled(), anchor_weight=10 * self.anchor_weight)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a run found.
+
+    Attributes
+    ----------
+    posterior : ndarray, shape (I, K)
+    prior : ndarray, shape (K,)
+    counts : ndarray, shape (W, K, K)
+        Soft counts of `posterior`.
+    confusions : ndarray, shape (W, K, K)
+    pooled : ndarray, shape (K, K)
+    adversary : ndarray of bool, shape (W,)
+    n_iter : int
+    objective : list of float
+    """
+
+    posterior: np.ndarray
+    prior: np.ndarray
+    counts: np.ndarray
+    confusions: np.ndarray
+    pooled: np.ndarray
+    adversary: np.ndarray
+    n_iter: int
+    objective: list[float]
+
+
+def prepare(answers: Answers, gold: GoldRows, pattern: np.ndarray, gold_sample: str | None) -> Setup:
+    """Settle what stays fixed: the anchor of the prior, and who gets a confusion of their own."""
+    n_items, _, n_classes = answers.shape
+    use = np.ones(n_items, bool)
+    if gold_sample == "random" and len(gold) >= ENOUGH_GOLD:
+        anchor, weight = (gold.truth.sum(axis=0) + 1) / (len(gold) + n_classes), 0.3 * n_items
+    else:
+        anchor, weight = vote_shares(answers, 0.5).mean(axis=0), ANCHOR
+    if gold_sample != "random":
+        use[gold.rows] = False
+    return Setup(answers, gold, pattern, anchor, weight, use, _well_connected(answers), _confirmed(answers, gold))
+
+
+def run(
+    setup: Setup, start: np.ndarray | None = None, pooled: np.ndarray | None = None, max_rounds: int = MAX_ROUNDS,
+    must_settle: bool = True,
+) -> Fit:  # fmt: skip
+    """Rounds until the likelihood settles.
+
+    Parameters
+    ----------
+    start : ndarray, shape (I, K), optional
+        Initial posterior; default smoothed vote shares.
+    pooled : ndarray, shape (K, K), optional
+        Holds M fixed, so that the objective can be watched: updating M is empirical Bayes, not ascent.
+
+    Raises
+    ------
+    NumericError
+    """
+    answers, gold = setup.answers, setup.gold
+    posterior = clamped_shares(answers, gold, 0.5) if start is None else start
+    frozen, previous = pooled, -np.inf
+    sticky: np.ndarray | bool = False
+    objective: list[float] = []
+    enough = TOLERANCE * answers.weight.sum()
+    for n_iter in range(1, max_rounds + 1):
+        prior, _, confusions, pooled, adversary = parameters(setup, posterior, frozen, sticky)
+        joint = np.log(prior) + evidence(answers, np.log(confusions))
+        posterior, likelihood = normalise(joint)
+        posterior[gold.rows] = gold.truth
+        likelihood[gold.rows] = np.where(gold.accepted, gold.truth * joint[gold.rows], 0.0).sum(axis=1)
+        total = float(likelihood.sum())
+        objective.append(total + _penalty(setup, prior, confusions, pooled))
+        if abs(total - previous) < enough:
+            break
+        previous = total
+        if n_iter >= 30:  # from here nobody is cleared, else somebody on the edge could go in and out for ever
+            sticky = adversary
+    else:
+        if must_settle:
+            raise NumericError(f"The estimate has not settled after {max_rounds} rounds.")
+    prior, counts, confusions, pooled, adversary = parameters(setup, posterior, frozen, sticky)
+    _check(posterior, confusions)
+    return Fit(posterior, prior, counts, confusions, pooled, adversary, n_iter, objective)
+
+
+def parameters(
+    setup: Setup, posterior: np.ndarray, pooled: np.ndarray | None = None, sticky: np.ndarray | bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Prior (K,), soft counts and confusions (W, K, K), pooled confusion (K, K) and adversaries (W,)."""
+    counts = soft_counts(setup.answers, posterior)
+    if pooled is None:
+        pooled = pooled_confusion(counts.sum(axis=0), setup.pattern)
+    confusions = shrunk_confusions(counts * setup.own[:, None, None], pooled, STRENGTH)
+    adversary = np.zeros(len(confusions), bool)
+    if setup.guard:
+        adversary = (is_adversary(counts, confusions, len(counts)) & ~setup.inverted & setup.own) | sticky
+        confusions[adversary] = confusions[adversary].mean(axis=1, keepdims=True)
+    share = posterior[setup.counts_for_prior].sum(axis=0) + setup.anchor_weight * setup.anchor
+    return share / share.sum(), counts, confusions, pooled, adversary
+
+
+def is_adversary(counts: np.ndarray, confusions: np.ndarray, n_workers: int) -> np.ndarray:
+    """Who is right less often than chance on average over the classes, and not by chance; shape (...,).
+
+    The mean of the diagonal, not one cell of it: a worker with a bias is informative.
+
+    Parameters
+    ----------
+    counts, confusions : ndarray, shape (..., K, K)
+        Soft counts, and the shrunken rows they give.
+    n_workers : int
+        Workers who are looked at, so that in all of them together one is called so by chance 1 time in 1000.
+
+    Notes
+    -----
+    ``mean_k th[k, k] < 1/K`` and a score test of ``mean_k C[k, k] / n_k = 1/K`` at level .001 / W. The first rule
+    alone takes the answers of slightly unlucky people away: 4 of 39 workers on bluebirds.
+    """
+    n_classes = confusions.shape[-1]
+    if n_classes == 1:
+        return np.zeros(counts.shape[:-2], bool)
+    chance = 1 / n_classes
+    seen = counts.sum(axis=-1) + 1
+    rate = (np.diagonal(counts, axis1=-2, axis2=-1) + chance) / seen
+    spread = np.sqrt((chance * (1 - chance) / seen).sum(axis=-1)) / n_classes
+    doubt = (chance - rate.mean(axis=-1)) / spread
+    below = np.trace(confusions, axis1=-2, axis2=-1) < 1 - 1e-12
+    return below & (doubt > ndtri(1 - 0.001 / n_workers))
+
+
+def _penalty(setup: Setup, prior: np.ndarray, confusions: np.ndarray, pooled: np.ndarray) -> float:
+    own = confusions[setup.own]
+    return float(
+        STRENGTH * (pooled * np.log(own)).sum()
+        + setup.anchor_weight * (setup.anchor * np.log(prior)).sum()
+        + 5 * (setup.pattern * np.log(pooled)).sum()
+    )
+
+
+def _well_connected(answers: Answers) -> np.ndarray:
+    """Workers in a part of the worker-item graph with at least 3 workers and 20 items, shape (W,), bool."""
+    n_items, n_workers, _ = answers.shape
+    edges = coo_array(
+        (np.ones(len(answers.item), np.int8), (answers.worker, answers.item + np.int32(n_workers))),
+        shape=(n_workers + n_items, n_workers + n_items),
+    )
+    n_parts, part = connected_components(edges, directed=False)
+    workers = np.bincount(part[:n_workers], minlength=n_parts)
+    items = np.bincount(part[n_workers:], minlength=n_parts)
+    return ((workers >= 3) & (items >= 20))[part[:n_workers]]
+
+
+def _confirmed(answers: Answers, gold: GoldRows) -> np.ndarray:
+    """Workers whose 20 or more gold answers show them below chance, upper bound included, shape (W,), bool."""
+    n_items, n_workers, n_classes = answers.shape
+    position = np.full(n_items, -1)
+    position[gold.rows] = np.arange(len(gold))
+    on_gold = position[answers.item] >= 0
+    worker = answers.worker[on_gold]
+    right = gold.accepted[position[answers.item[on_gold]], answers.label[on_gold]]
+    asked = np.bincount(worker, minlength=n_workers)
+    _, upper = wilson_interval(np.bincount(worker, right, n_workers), np.maximum(asked, 1))
+    return (asked >= ENOUGH_GOLD) & (upper < 1 / n_classes)
+
+
+def _check(posterior: np.ndarray, confusions: np.ndarray) -> None:
+    for name, table in (("posterior", posterior), ("confusion", confusions)):
+        if not np.isfinite(table).all():
+            raise NumericError(f"A {name} is not finite.")
+        if abs(table.sum(axis=-1) - 1).max() > 1e-9:
+            raise NumericError(f"A {name} does not sum to one.")
