@@ -29,12 +29,15 @@ from marketplace.schema.kinds import (
 #: What a question is asked of, and the column of the item's data that lists those parts.
 PART_COLUMNS = {"region": "regions", "turn": "turns", "step": "steps", "pair": "pairs"}
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,59}")
 EVERY_KIND = frozenset(
     {"name", "kind", "for", "when", "required", "na", "stops", "labels", "score", "title", "text", "help"}
 )
 MOST_LABELS = 1000
 LONGEST_LABEL = 200
+#: A label of a multilabel question is (with the key of its part) the `part` of a judgment, which holds 80 characters.
+LONGEST_PART_KEY = 36
+LONGEST_PART = 80
 LONGEST_TITLE = 200
 LONGEST_HELP = 20_000
 
@@ -113,8 +116,8 @@ class Question:
             return kind.judge(self, "", value)
         return [judged for part, one in value.items() for judged in kind.judge(self, part, one)]
 
-    def read_key(self, raw: Any) -> dict[str, Any]:
-        """What counts as right for this question, as `{"accept": [canonical values]}`; by part where it has parts.
+    def read_key(self, raw: Any) -> list[Any] | dict[str, list[Any]]:
+        """The accepted answers in canonical form; for a question asked of parts, by the key of the part.
 
         `raw` is a cell of a table ("7", or "cat | lynx" where either is right; for multilabel "cat | dog" is the one
         set of both), or JSON: a value, or `{"accept": [values]}`.
@@ -130,7 +133,7 @@ class Question:
             raise Refused(f'Give the key of each {self.for_}, as JSON such as {{"0": ...}}.')
         return {str(part): self._read_one_key(one) for part, one in raw.items()}
 
-    def _read_one_key(self, raw: Any) -> dict[str, Any]:
+    def _read_one_key(self, raw: Any) -> list[Any]:
         if isinstance(raw, Mapping) and set(raw) == {"accept"}:
             values = raw["accept"]
             if not isinstance(values, list) or not 0 < len(values) <= 100:
@@ -144,7 +147,7 @@ class Question:
             read = self.read(dict(NA) if value == CANT_TELL and self.na else value)
             if read not in accepted:
                 accepted.append(read)
-        return {"accept": accepted}
+        return accepted
 
     def _split_cell(self, cell: str) -> list[Any]:
         if self.kind in ("text", "number") or cell in self.index:
@@ -212,7 +215,7 @@ def read_question(raw: Any, path: str, earlier: Mapping[str, Question], errors: 
         "required": reading.flag("required", default=True),
         "na": na,
         "stops": reading.flag("stops", default=KINDS[kind].stops),
-        "labels": reading.labels(kind),
+        "labels": reading.labels(kind, for_),
         "title": reading.words("title", LONGEST_TITLE),
         "text": reading.words("text", LONGEST_HELP),
         "help": reading.words("help", LONGEST_HELP),
@@ -240,7 +243,7 @@ class _Reading:
     def name(self, earlier: Mapping[str, Question]) -> str:
         name = self.raw.get("name")
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            self.wrong("name", "A name begins with a letter and has at most 64 letters, digits, _ . or -.")
+            self.wrong("name", "A name begins with a letter and has at most 60 letters, digits, _ . or -.")
             return ""
         if name in earlier:
             self.wrong("name", f'Two questions are called "{name}". Rename one.')
@@ -286,7 +289,7 @@ class _Reading:
             self.wrong(key, str(refused))
             return ""
 
-    def labels(self, kind: str) -> tuple[str, ...]:
+    def labels(self, kind: str, for_: str) -> tuple[str, ...]:
         labels = self.raw.get("labels", [])
         if not KINDS[kind].labelled:
             if labels:
@@ -296,19 +299,22 @@ class _Reading:
         if not isinstance(labels, list | tuple) or not least <= len(labels) <= MOST_LABELS:
             self.wrong("labels", f"Give {least} to {MOST_LABELS} labels as a list of texts.")
             return ()
-        for mistake in self._label_mistakes(labels):
+        longest = LONGEST_LABEL
+        if kind == "multilabel":
+            longest = LONGEST_PART if for_ == "item" else LONGEST_PART - LONGEST_PART_KEY - 1
+        for mistake in self._label_mistakes(labels, longest):
             self.wrong("labels", mistake)
             return ()
         return tuple(labels)
 
-    def _label_mistakes(self, labels: list[Any] | tuple[Any, ...]) -> Iterator[str]:
+    def _label_mistakes(self, labels: list[Any] | tuple[Any, ...], longest: int) -> Iterator[str]:
         seen: set[str] = set()
         for position, label in enumerate(labels):
             if not isinstance(label, str):
                 yield f'Label {position + 1} is no text. Write it in quotes, such as "7".'
                 return
-            if label != label.strip() or not 0 < len(label) <= LONGEST_LABEL:
-                yield f"Label {position + 1} must have 1 to {LONGEST_LABEL} characters and no space around it."
+            if label != label.strip() or not 0 < len(label) <= longest:
+                yield f"Label {position + 1} must have 1 to {longest} characters and no space around it."
             elif label in seen:
                 yield f"The label {short(label)} is there twice."
             elif label == CANT_TELL:

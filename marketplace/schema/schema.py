@@ -12,11 +12,10 @@ import orjson
 from core.errors import Invalid
 from marketplace.schema.conditions import View
 from marketplace.schema.kinds import Refused, short, storable
-from marketplace.schema.question import PART_COLUMNS, Question, read_question
+from marketplace.schema.question import LONGEST_PART_KEY, PART_COLUMNS, Question, read_question
 
 MOST_QUESTIONS = 200
 MOST_PARTS = 500
-LONGEST_PART_KEY = 64
 
 EMPTY: tuple[Any, ...] = (None, "", [], {})
 
