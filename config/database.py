@@ -13,7 +13,7 @@ from config import postgres
 #: Commands that change the schema run as the owner of the tables, everything else as the role that may only use them.
 OWNER_COMMANDS = {"migrate", "makemigrations", "test", "pgtrigger", "flush", "sqlflush", "squashmigrations", "serve"}
 NO_DATABASE = {"help", "version", "--help", "--version", "collectstatic", "serve", "startapp", "makemessages"}
-NO_DATABASE |= {"compilemessages", "diffsettings", "findstatic", "spectacular", "sendtestemail"}
+NO_DATABASE |= {"compilemessages", "diffsettings", "findstatic", "spectacular", "sendtestemail", "forget"}
 
 WEB_STATEMENT_SECONDS, STATEMENT_SECONDS, LOCK_SECONDS = 5, 60, 2
 

@@ -401,7 +401,11 @@ def _lock(path: Path, kind: int) -> int | None:
 def take_ownership(server: Server) -> int | None:
     """The lock of the one process that runs the server, None when another has it. Makes the home if need be."""
     server.prepare_home()
-    return _lock(server.cluster.home / "owner", fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock_owner(server.cluster)
+
+
+def lock_owner(cluster: Cluster) -> int | None:
+    return _lock(cluster.home / "owner", fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager

@@ -12,14 +12,14 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 ENV = Env()
 ENV.read_env(str(BASE_DIR / ".env"), recurse=False)
 
-DATA_DIR = (BASE_DIR / ENV.str("DATA_DIR", "var")).resolve()
+DATA_DIR = (BASE_DIR / (ENV.str("DATA_DIR", "") or "var")).resolve()
 #: web, sweep, worker, beat or command: the supervisor says which. It bounds how long a statement takes.
 PROCESS = ENV.str("TOUCHSTONE_PROCESS", "command")
 
 DEBUG = False
 ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = ENV.list("CSRF_TRUSTED_ORIGINS", [])
-SITE_URL = ENV.str("SITE_URL", f"http://127.0.0.1:{ENV.str('PORT', '8000')}")
+SITE_URL = ENV.str("SITE_URL", f"http://127.0.0.1:{ENV.str('PORT', '') or 8000}")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 

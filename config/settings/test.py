@@ -1,8 +1,12 @@
 """Tests: a throwaway cluster under var/, started by tests/conftest.py, where the tests own the tables."""
 
+import os
+
 from config import database
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR, DATA_DIR, ENV, STORAGES, TEMPLATES
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # playwright keeps an event loop in the test's thread
 
 SECRET_KEY = "only-for-tests-" + "x" * 50
 TEST_DATA_DIR = DATA_DIR / "test"

@@ -1,0 +1,54 @@
+# Two commands: `make run` and `make test`. PORT, DATA_DIR and the rest of .env.example are read from the environment.
+PYTHON ?= python3
+N ?= 2
+VENV := .venv/bin
+BOOTSTRAP := $(PYTHON) config/bootstrap.py
+
+.PHONY: help run test check static-checks bench drills reset requirements
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make run      set up and serve: http://127.0.0.1:8000 (PORT=8000 DATA_DIR=var)
+run:
+	@$(BOOTSTRAP) run
+	@exec $(VENV)/python manage.py serve $(ARGS)
+
+#: make test     every test (ARGS="-k name" for some, N=2 processes)
+test:
+	@$(BOOTSTRAP) develop
+	@$(BOOTSTRAP) browser
+	@exec $(VENV)/python -m pytest -n $(N) --dist loadgroup $(ARGS)
+
+#: make check    style, layers, types, migrations, tests
+check: static-checks test
+
+static-checks:
+	@$(BOOTSTRAP) develop
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/lint-imports
+	$(VENV)/mypy .
+	$(VENV)/python manage.py makemigrations --check --dry-run
+
+#: make bench    benchmarks, as tables of ratios (ARGS="claim" for one)
+bench:
+	@$(BOOTSTRAP) develop
+	@exec $(VENV)/python -m benchmarks $(ARGS)
+
+#: make drills   fault drills at full length: kills real processes, some minutes
+drills:
+	@$(BOOTSTRAP) develop
+	@DRILLS=full exec $(VENV)/python -m pytest -m drill -s -p no:randomly $(ARGS)
+
+#: make reset    forget the embedded data (asks; YES=1 does not)
+reset:
+	@$(BOOTSTRAP) run
+	@$(VENV)/python manage.py forget $(if $(YES),--yes)
+
+# Pins requirements*.txt anew from requirements*.in
+requirements:
+	@$(BOOTSTRAP) develop
+	$(VENV)/python -m pip install --quiet uv
+	$(VENV)/uv pip compile --quiet --python-version 3.11 requirements.in -o requirements.txt
+	$(VENV)/uv pip compile --quiet --python-version 3.11 requirements-dev.in -o requirements-dev.txt
