@@ -1,7 +1,7 @@
 from marketplace.models.assignment import Answer, Appeal, Assignment, Participation
 from marketplace.models.hit import Hit, HitData
 from marketplace.models.project import Batch, Project
-from marketplace.models.requester import Block, Media, Membership, Requester, Webhook, WebhookDelivery
+from marketplace.models.requester import Block, Media, MediaWait, Membership, Requester, Webhook, WebhookDelivery
 
 __all__ = [
     "Answer",
@@ -12,6 +12,7 @@ __all__ = [
     "Hit",
     "HitData",
     "Media",
+    "MediaWait",
     "Membership",
     "Participation",
     "Project",

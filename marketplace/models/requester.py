@@ -106,6 +106,19 @@ class Media(models.Model):
         return self.source_url or str(self.public_id)
 
 
+class MediaWait(models.Model):
+    """A parked HIT that is offered once this media is there."""
+
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.CASCADE, related_name="media_waits", db_index=False)
+    media = models.ForeignKey(Media, on_delete=models.CASCADE, related_name="waits")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["hit", "media"], name="media_wait_once")]
+
+    def __str__(self) -> str:
+        return f"HIT {self.hit_id} waits for {self.media}"
+
+
 class Webhook(models.Model):
     """Where a requester's programs hear of events: signed, retried, logged (Standard Webhooks)."""
 
