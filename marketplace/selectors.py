@@ -1,0 +1,203 @@
+"""Questions asked of the marketplace. Who may work on what is decided here and nowhere else: `eligibility`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from marketplace.models import Assignment, Batch, Block, Membership, Participation, Project, Requester
+from marketplace.rules import Rules
+from marketplace.schema import Schema, schema_of
+from workers_app.models import Grant, Worker
+
+
+@dataclass(frozen=True)
+class Closed:
+    """One reason why a batch is closed to a worker, and how it could open."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a batch froze when it was published."""
+
+    questions: tuple[dict[str, Any], ...]
+    schema: Schema
+    template: str
+    instructions: str
+    instruction_version: int
+    rules: Rules
+
+
+def design_of(batch: Batch) -> Design:
+    """The frozen design of a published batch, parsed once a process; a draft reads its project's."""
+    if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING) or not batch.design:
+        return _parse_design(freeze_design(batch.project))
+    return _design_of(batch.pk, batch.published_at, _Held(batch.design))
+
+
+class _Held:
+    """Carries the JSON past the cache's key: the batch and its time of publishing say all."""
+
+    def __init__(self, design: dict[str, Any]) -> None:
+        self.design = design
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+
+@lru_cache(maxsize=512)
+def _design_of(batch_id: int, published_at: Any, held: _Held) -> Design:
+    return _parse_design(held.design)
+
+
+def _parse_design(design: dict[str, Any]) -> Design:
+    return Design(
+        questions=tuple(design["questions"]),
+        schema=schema_of(design["questions"]),
+        template=design["template"],
+        instructions=design["instructions"],
+        instruction_version=design["instruction_version"],
+        rules=Rules.from_json(design["rules"]),
+    )
+
+
+def freeze_design(project: Project) -> dict[str, Any]:
+    """The copy of a project's rules that a batch keeps."""
+    return {
+        "questions": project.questions,
+        "template": project.template,
+        "instructions": project.instructions,
+        "instruction_version": project.instruction_version,
+        "rules": Rules.from_json(project.rules, audience=project.audience).to_json(),
+    }
+
+
+# --- who may work -----------------------------------------------------------------------------------------------------
+
+
+def eligibility(worker: Worker, batch: Batch, participation: Participation | None = None) -> list[Closed]:
+    """Why `batch` is closed to `worker`: empty when it is open. The list of work, "why not me" and the claim use it.
+
+    Counts (places held, caps) are not here: the claim checks them under its lock.
+    """
+    project = batch.project
+    reasons: list[Closed] = []
+    if batch.state != Batch.State.OPEN:
+        reasons.append(Closed("batch_not_open", "It takes no new work now.", "Look again later."))
+    if worker.suspended_at:
+        reasons.append(Closed("suspended", worker.suspended_reason or "Your account is on hold.", "Ask staff to look."))
+    is_open_to_own = project.audience in (Project.Audience.TEAM, Project.Audience.ME)
+    is_own = project.requester.memberships.filter(user_id=worker.user_id).exists()
+    if is_own and not is_open_to_own:
+        reasons.append(Closed("own_work", "You belong to the organisation that posted it."))
+    if is_open_to_own and not is_own:
+        reasons.append(Closed("private", "It is for the members of one organisation."))
+    if Block.objects.filter(requester_id=project.requester_id, worker=worker).exists():
+        reasons.append(Closed("blocked", "This requester works without you. It costs you nothing elsewhere."))
+    if project.is_distressing and not worker.accepts_distressing:
+        reasons.append(
+            Closed("distressing", "It shows distressing content.", "Allow such content in your settings to see it.")
+        )
+    if participation is not None and participation.barred:
+        reasons.append(Closed(participation.barred, *BARRED.get(participation.barred, ("You are paused here.", ""))))
+    reasons += _unmet(worker, design_of(batch).rules.requirements)
+    return reasons
+
+
+#: Why `quality.services` took a worker out of a batch, in words that both sides read.
+BARRED = {
+    "paused": (
+        "Your answers are being looked at by a person, because several differed from answers that are known.",
+        "You are told the outcome here. Nothing you earned is touched.",
+    ),
+    "quiz": ("This work starts with a short quiz.", "Take the quiz; it can be repeated once where it is close."),
+    "quiz_failed": ("The quiz did not go well enough for this work.", "Other work is open to you."),
+}
+
+
+def _unmet(worker: Worker, requirements: Iterable[dict[str, Any]]) -> list[Closed]:
+    """Requirements that the worker does not meet. `subject` is country, language, or a qualification's id."""
+    wanted = list(requirements)
+    ids = [item["subject"] for item in wanted if item["subject"] not in ("country", "language")]
+    held = {
+        str(public_id): value
+        for public_id, value in Grant.objects.filter(worker=worker, qualification__public_id__in=ids).values_list(
+            "qualification__public_id", "value"
+        )
+    }
+    unmet = []
+    for item in wanted:
+        subject, compare, value = item["subject"], item["compare"], item.get("value")
+        if subject == "country":
+            ok = _compare(worker.country or None, compare, value)
+        elif subject == "language":
+            ok = any(_compare(language, compare, value) for language in worker.languages or [None])
+        else:
+            ok = _compare(held.get(str(subject)), compare, value)
+        if not ok:
+            name = item.get("name") or subject
+            asks = {"exists": f"{name} is needed", "missing": f"{name} must not be held"}.get(
+                compare, f"{name} must be {compare} {value}"
+            )
+            unmet.append(Closed(f"requirement:{subject}", f"{asks}.", item.get("remedy", "")))
+    return unmet
+
+
+def _compare(have: Any, compare: str, value: Any) -> bool:
+    if compare == "exists":
+        return have is not None
+    if compare == "missing":
+        return have is None
+    if have is None:
+        return compare in ("!=", "not_in")
+    tests = {
+        "==": lambda: have == value,
+        "!=": lambda: have != value,
+        "<": lambda: have < value,
+        "<=": lambda: have <= value,
+        ">": lambda: have > value,
+        ">=": lambda: have >= value,
+        "in": lambda: have in value,
+        "not_in": lambda: have not in value,
+    }
+    try:
+        return bool(tests[compare]())
+    except TypeError:
+        return False
+
+
+# --- scoping ----------------------------------------------------------------------------------------------------------
+
+
+def requesters_of(user: Any, role: str = "viewer") -> QuerySet[Requester]:
+    """Organisations in which `user` has at least `role`. Every requester page and endpoint starts from it."""
+    roles = Membership.RANK[: Membership.RANK.index(Membership.Role(role)) + 1]
+    return Requester.objects.filter(memberships__user=user, memberships__role__in=roles)
+
+
+def projects_of(user: Any, role: str = "viewer") -> QuerySet[Project]:
+    return Project.objects.filter(requester__in=requesters_of(user, role))
+
+
+def batches_of(user: Any, role: str = "viewer") -> QuerySet[Batch]:
+    return Batch.objects.filter(project__requester__in=requesters_of(user, role)).select_related("project__requester")
+
+
+def assignments_of_worker(worker: Worker) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(worker=worker)
+
+
+def overdue(assignment: Assignment) -> bool:
+    return assignment.state == Assignment.State.ACCEPTED and assignment.deadline <= timezone.now()

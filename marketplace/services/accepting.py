@@ -1,0 +1,299 @@
+"""Taking a place. One statement claims (CLAIM.md); a slow path says why not, and tries again.
+
+`Participation` is locked first: a worker meets nobody but themselves there, so caps and keys are safe under it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.utils import timezone
+
+from marketplace.errors import AlreadyHad, BatchNotOpen, CapReached, HitFull, NotEligible, NoWork, TooManyOpen
+from marketplace.models import Assignment, Batch, Hit, Participation
+from marketplace.models.hit import LAST_POSITION
+from marketplace.selectors import eligibility
+from workers_app.models import Worker
+
+#: How long a full check of eligibility stands. Services that take a right away end it at once.
+CHECK_STANDS = timedelta(seconds=60)
+#: A worker for whom nothing is left is not searched for again at once: a full lap of 10^4 done HITs costs 14 ms.
+DRY_FOR = timedelta(seconds=2)
+#: SKIP LOCKED says "none" while a locked row may yet be free: look again before saying "no work".
+RETRIES = ((0.005, 0.020), (0.010, 0.040), (0.020, 0.080), (0.040, 0.160))
+
+PARTICIPATION_OPEN = """
+    p.barred = '' AND p.checked_until > now() AND b.state = 'open'
+    AND p.open_places < b.open_cap
+    AND (b.place_cap IS NULL OR p.taken_in_all < b.place_cap)
+    AND (b.day_cap IS NULL OR p.today <> CURRENT_DATE OR p.taken_today < b.day_cap)
+"""
+NOT_HAD = """
+    (SELECT 1 FROM marketplace_assignment a WHERE a.hit_id = h.id AND a.worker_id = %(worker)s AND a.holds LIMIT 1) IS NULL
+    AND (h.group_key IS NULL OR (SELECT 1 FROM marketplace_assignment a WHERE a.batch_id = %(batch)s
+         AND a.worker_id = %(worker)s AND a.group_key = h.group_key AND a.holds LIMIT 1) IS NULL)
+"""
+# Counts what was inserted, in the HIT and in the participation. `cand` is whatever the claim chose.
+TAKE = """
+ins AS (
+    INSERT INTO marketplace_assignment
+        (hit_id, batch_id, worker_id, group_key, accept_key, reward, is_ahead, opened_at, deadline)
+    SELECT cand.id, b.id, %(worker)s, cand.group_key, %(key)s::varchar, b.reward, %(ahead)s,
+           CASE WHEN %(ahead)s THEN NULL ELSE now() END,
+           now() + make_interval(secs => CASE WHEN %(ahead)s THEN %(lease)s ELSE b.assignment_seconds END)
+    FROM cand JOIN marketplace_batch b ON b.id = %(batch)s
+    ON CONFLICT DO NOTHING
+    RETURNING id, public_id, hit_id, reward, deadline, accepted_at
+), upd AS (
+    UPDATE marketplace_hit h SET taken = taken + 1 FROM ins WHERE h.id = ins.hit_id
+), mov AS (
+    UPDATE marketplace_participation p
+    SET cursor = CASE WHEN cand.lane = 0 THEN cand.position ELSE p.cursor END,
+        lane_cursor = CASE WHEN cand.lane = 1 THEN cand.position ELSE p.lane_cursor END,
+        open_places = p.open_places + 1,
+        taken_in_all = p.taken_in_all + 1,
+        taken_today = CASE WHEN p.today = CURRENT_DATE THEN p.taken_today + 1 ELSE 1 END,
+        today = CURRENT_DATE,
+        lane_opened = p.lane_opened + CASE WHEN cand.lane = 1 AND NOT %(ahead)s THEN 1 ELSE 0 END
+    FROM cand, ins WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s
+)
+SELECT ins.id, ins.public_id, ins.hit_id, ins.reward, ins.deadline, ins.accepted_at, d.public_id, d.data
+FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
+"""
+# The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
+# The nested loops run in the order of the lists, which is what puts the drawn lane and the highest priority first.
+CLAIM = f"""
+WITH me AS MATERIALIZED (
+    SELECT p.cursor, p.lane_cursor, CASE WHEN random() < p.lane_share THEN 1 ELSE 0 END AS first
+    FROM marketplace_participation p JOIN marketplace_batch b ON b.id = p.batch_id
+    WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s AND {PARTICIPATION_OPEN}
+      AND (p.dry_until IS NULL OR p.dry_until < now())
+      AND (SELECT 1 FROM marketplace_assignment k WHERE k.worker_id = %(worker)s AND k.accept_key = %(key)s::varchar) IS NULL
+    FOR NO KEY UPDATE OF p
+), cand AS (
+    SELECT c.*, d.lane
+    FROM me, marketplace_batch b,
+         LATERAL (VALUES (me.first, CASE me.first WHEN 1 THEN me.lane_cursor ELSE me.cursor END),
+                         (1 - me.first, CASE me.first WHEN 1 THEN me.cursor ELSE me.lane_cursor END)) AS d(lane, start),
+         unnest(b.levels) AS l(priority),
+         LATERAL (VALUES (d.start, {LAST_POSITION}), (0, d.start - 1)) AS r(low, high),
+         LATERAL (
+            SELECT h.id, h.position, h.group_key FROM marketplace_hit h
+            WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane AND h.priority = l.priority
+              AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
+            ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
+    WHERE b.id = %(batch)s LIMIT 1
+), {TAKE}
+"""
+CLAIM_NAMED = f"""
+WITH me AS MATERIALIZED (
+    SELECT p.id FROM marketplace_participation p JOIN marketplace_batch b ON b.id = p.batch_id
+    WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s AND {PARTICIPATION_OPEN}
+    FOR NO KEY UPDATE OF p
+), cand AS (
+    SELECT h.id, h.position, h.group_key, h.lane FROM me, marketplace_hit h
+    WHERE h.id = %(hit)s AND h.room AND {NOT_HAD} FOR NO KEY UPDATE OF h
+), {TAKE}
+"""
+# Ignores locks: is there anything at all that this worker could still get?
+ANYTHING_LEFT = f"""
+SELECT 1 FROM marketplace_batch b, unnest(b.levels) AS l(priority), LATERAL (VALUES (0), (1)) AS d(lane),
+     LATERAL (SELECT 1 FROM marketplace_hit h WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane
+                AND h.priority = l.priority AND {NOT_HAD} LIMIT 1) AS c
+WHERE b.id = %(batch)s LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a worker receives with a place: the same for every kind of HIT."""
+
+    assignment_id: int
+    public_id: uuid.UUID
+    hit_id: int
+    reward: int
+    deadline: datetime
+    accepted_at: datetime
+    hit_public_id: uuid.UUID
+    data: dict[str, Any]
+
+
+def claim(*, worker_id: int, batch_id: int, key: str | None, ahead: bool = False, lease: int = 120) -> Place | None:
+    """One statement: a place on the next HIT with room that this worker has not had, or None."""
+    return _take(CLAIM, {"worker": worker_id, "batch": batch_id, "key": key, "ahead": ahead, "lease": lease})
+
+
+def accept_next(
+    *, worker: Worker, batch: Batch, key: str | None = None, ahead: bool = False, lease: int = 120
+) -> Place:
+    """Give `worker` a place on some HIT of `batch`.
+
+    The same `key` gives the same place again. With `ahead` the place is a lease of `lease` seconds until it is opened.
+
+    Raises
+    ------
+    BatchNotOpen, NotEligible, TooManyOpen, CapReached, NoWork
+    """
+    place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
+    return place or _accept_slowly(worker, batch, key, ahead, lease)
+
+
+def _accept_slowly(worker: Worker, batch: Batch, key: str | None, ahead: bool, lease: int) -> Place:
+    if earlier := _place_by_key(worker, key):
+        return earlier
+    participation = check_in(worker=worker, batch=batch)
+    if participation.dry_until and participation.dry_until > timezone.now():
+        raise NoWork
+    place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
+    for low, high in RETRIES:
+        if place or not _anything_left(worker.pk, batch.pk):
+            break
+        time.sleep(random.uniform(low, high))  # noqa: S311
+        place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
+    if place or (place := _place_by_key(worker, key)):
+        return place
+    _raise_if_capped(participation, batch)
+    Participation.objects.filter(pk=participation.pk).update(dry_until=timezone.now() + DRY_FOR)
+    raise NoWork
+
+
+def accept_hit(*, worker: Worker, hit: Hit, key: str | None = None) -> Place:
+    """Give `worker` a place on this very HIT: for replay, and for a preview that the claim chose.
+
+    Raises
+    ------
+    HitFull, AlreadyHad, and those of `accept_next`
+    """
+    batch = Batch.objects.select_related("project__requester").get(pk=hit.batch_id)
+    arguments = {"worker": worker.pk, "batch": batch.pk, "hit": hit.pk, "key": key, "ahead": False, "lease": 0}
+    if place := _take(CLAIM_NAMED, arguments):
+        return place
+    if earlier := _place_by_key(worker, key):
+        return earlier
+    participation = check_in(worker=worker, batch=batch)
+    if place := _take(CLAIM_NAMED, arguments):
+        return place
+    _raise_if_capped(participation, batch)
+    if Assignment.objects.filter(hit=hit, worker=worker, holds=True).exists():
+        raise AlreadyHad
+    raise HitFull
+
+
+def check_in(*, worker: Worker, batch: Batch) -> Participation:
+    """The worker's participation in `batch`, freshly checked.
+
+    Raises
+    ------
+    BatchNotOpen, NotEligible
+    """
+    batch.refresh_from_db(fields=["state"])
+    participation, _ = Participation.objects.get_or_create(worker=worker, batch=batch)
+    reasons = eligibility(worker, batch, participation)
+    if any(reason.code == "batch_not_open" for reason in reasons):
+        raise BatchNotOpen
+    if reasons:
+        told = {r.code: f"{r.message} {r.remedy}".strip() for r in reasons}
+        raise NotEligible(" ".join(told.values()), errors=told)
+    participation.checked_until = timezone.now() + CHECK_STANDS
+    participation.save(update_fields=["checked_until"])
+    return participation
+
+
+def recheck(*, worker_id: int, batch_ids: Any = None) -> None:
+    """Something that eligibility looks at has changed: the next claim checks in full."""
+    rows = Participation.objects.filter(worker_id=worker_id)
+    if batch_ids is not None:
+        rows = rows.filter(batch_id__in=batch_ids)
+    rows.update(checked_until=timezone.now())
+
+
+@transaction.atomic
+def open_place(*, assignment: Assignment) -> Assignment:
+    """The worker sees a HIT that was accepted ahead: work time and deadline start now. Safe to call again."""
+    batch = assignment.batch
+    now = timezone.now()
+    opened = Assignment.objects.filter(
+        pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now
+    ).update(is_ahead=False, opened_at=now, deadline=now + timedelta(seconds=batch.assignment_seconds))
+    if opened:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE marketplace_participation p SET lane_opened = lane_opened + h.lane FROM marketplace_hit h"
+                " WHERE h.id = %s AND p.worker_id = %s AND p.batch_id = %s",
+                [assignment.hit_id, assignment.worker_id, assignment.batch_id],
+            )
+    assignment.refresh_from_db()
+    return assignment
+
+
+def renew_lease(*, assignment: Assignment, lease: int = 120) -> bool:
+    """The open page keeps the next HIT for another while."""
+    now = timezone.now()
+    return bool(
+        Assignment.objects.filter(
+            pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now
+        ).update(deadline=now + timedelta(seconds=lease))
+    )
+
+
+# --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _take(statement: str, arguments: dict[str, Any]) -> Place | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *fields, data = row
+    return Place(*fields, data=from_jsonb(data))
+
+
+def from_jsonb(value: Any) -> Any:
+    """A jsonb column of a raw statement: Django's cursor gives its text."""
+    return orjson.loads(value) if isinstance(value, (str, bytes)) else value
+
+
+def _place_by_key(worker: Worker, key: str | None) -> Place | None:
+    if key is None:
+        return None
+    earlier = Assignment.objects.filter(worker=worker, accept_key=key).select_related("hit__data_row").first()
+    return place_of(earlier) if earlier else None
+
+
+def place_of(assignment: Assignment) -> Place:
+    data_row = assignment.hit.data_row
+    return Place(
+        assignment_id=assignment.pk,
+        public_id=assignment.public_id,
+        hit_id=assignment.hit_id,
+        reward=assignment.reward,
+        deadline=assignment.deadline,
+        accepted_at=assignment.accepted_at,
+        hit_public_id=data_row.public_id,
+        data=data_row.data,
+    )
+
+
+def _anything_left(worker_id: int, batch_id: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(ANYTHING_LEFT, {"worker": worker_id, "batch": batch_id})
+        return cursor.fetchone() is not None
+
+
+def _raise_if_capped(participation: Participation, batch: Batch) -> None:
+    participation.refresh_from_db()
+    if participation.open_places >= batch.open_cap:
+        raise TooManyOpen
+    if batch.place_cap is not None and participation.taken_in_all >= batch.place_cap:
+        raise CapReached
+    is_today = participation.today == timezone.now().date()
+    if batch.day_cap is not None and is_today and participation.taken_today >= batch.day_cap:
+        raise CapReached("You have done as many HITs of this batch as one person may in a day. Come back tomorrow.")

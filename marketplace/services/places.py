@@ -1,0 +1,97 @@
+"""Places on HITs, counted: in the HIT (`taken`), in the worker's participation, and in money (`funded`).
+
+Locks are taken in the house order: Participation, Hit, Assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from django.db import connection
+from django.db.models import F
+
+from core.states import move
+from marketplace.models import Assignment, Hit, Participation
+from payments.services.escrow import Purse, give_back
+
+
+def lock_places(assignment: Assignment) -> None:
+    """Lock what a change of this assignment touches."""
+    list(
+        Participation.objects.select_for_update(no_key=True)
+        .filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)
+        .values_list("pk")
+    )
+    list(Hit.objects.select_for_update(no_key=True).filter(pk=assignment.hit_id).values_list("pk"))
+    list(Assignment.objects.select_for_update(no_key=True).filter(pk=assignment.pk).values_list("pk"))
+
+
+def count_open_place(assignment: Assignment, change: int) -> None:
+    Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id).update(
+        open_places=F("open_places") + change
+    )
+
+
+def retake_place(assignment: Assignment) -> bool:
+    """An expired place, if it is still free and nobody but its worker wants it back."""
+    if Assignment.objects.filter(hit=assignment.hit_id, worker=assignment.worker_id, holds=True).exists():
+        return False
+    return bool(Hit.objects.filter(pk=assignment.hit_id, room=True).update(taken=F("taken") + 1))
+
+
+def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **changes: object) -> Assignment:
+    """Return, expire or lapse a place: the HIT has room again. `uncount`: it also counts in no cap of the worker.
+
+    Call it under `lock_places`. Raises `IllegalMove` when the place is no longer held.
+    """
+    move(assignment, to, **changes)
+    Hit.objects.filter(pk=assignment.hit_id).update(taken=F("taken") - 1)
+    count_open_place(assignment, -1)
+    if uncount:
+        rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)
+        rows.update(taken_in_all=F("taken_in_all") - 1)
+        rows.filter(today=assignment.accepted_at.date(), taken_today__gt=0).update(taken_today=F("taken_today") - 1)
+    return assignment
+
+
+# Funded places that nothing needs any more: the HIT takes no more answers, and neither an undecided assignment
+# nor a rejection that may still be turned round stands on them.
+RELEASE = """
+WITH needed AS (
+    SELECT h.id, h.funded - count(a.id) FILTER (
+        WHERE a.state IN ('accepted', 'submitted', 'revising') OR (a.state = 'rejected' AND a.decide_at IS NOT NULL)
+    ) AS free
+    FROM marketplace_hit h LEFT JOIN marketplace_assignment a ON a.hit_id = h.id
+    WHERE h.id = ANY(%s) AND h.state <> 0
+    GROUP BY h.id
+)
+UPDATE marketplace_hit h SET funded = h.funded - needed.free FROM needed
+WHERE h.id = needed.id AND needed.free > 0
+RETURNING h.id, needed.free, h.batch_id, txid_current()
+"""
+
+
+def release_unneeded(*, hit_ids: Collection[int], purses: dict[int, tuple[Purse, int]]) -> int:
+    """Give back the money of places that no longer need it; returns how many. The HITs are locked by the caller.
+
+    `purses` maps a batch to its purse and price.
+    """
+    if not hit_ids:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, [sorted(hit_ids)])
+        rows = cursor.fetchall()
+    released = 0
+    by_batch: dict[int, dict[str, int]] = {}
+    for hit_id, free, batch_id, moment in rows:
+        _, price = purses[batch_id]
+        # A HIT may be released more than once: its database transaction tells the times apart.
+        by_batch.setdefault(batch_id, {})[f"release:{hit_id}:{moment}"] = free * price
+        released += free
+    for batch_id, amounts in sorted(by_batch.items()):
+        give_back(purse=purses[batch_id][0], amounts=amounts)
+    return released
+
+
+def hits_of(assignments: Iterable[Assignment]) -> list[int]:
+    return sorted({assignment.hit_id for assignment in assignments})
