@@ -195,6 +195,7 @@ class Belief(models.Model):
     value = models.JSONField(null=True, blank=True, help_text="The consensus of kinds without classes.")
     confidence = models.FloatField(default=0, help_text="Calibrated P[label].")
     answers = models.PositiveSmallIntegerField(default=0)
+    seen = models.BigIntegerField(default=0, help_text="Newest judgment in the posterior and in the workers' counts.")
     is_calibrated = models.BooleanField(default=False)
     run = models.ForeignKey("quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     overruled_by = models.BigIntegerField(null=True, blank=True)

@@ -9,6 +9,8 @@ from django.conf import settings
 from config import postgres
 from tests.support.browser import chromium
 
+pytest_plugins = ["tests.support.factories"]
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings):

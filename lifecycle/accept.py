@@ -1,0 +1,34 @@
+"""Accept: a worker takes a place. The first arrow of the path of one HIT."""
+
+from __future__ import annotations
+
+from marketplace.models import Assignment, Batch, Hit
+from marketplace.services.accepting import Place, accept_hit, accept_next, open_place, renew_lease
+from workers_app.models import Worker
+
+#: A place taken ahead lapses after this, or 1.5 x the batch's median time, unless the page renews it.
+SHORTEST_LEASE = 120
+
+
+def accept(*, worker: Worker, batch: Batch, key: str | None = None) -> Place:
+    """A place on a HIT that the claim chooses. Raises as `accept_next` does."""
+    return accept_next(worker=worker, batch=batch, key=key)
+
+
+def accept_ahead(*, worker: Worker, batch: Batch, key: str | None = None, median_seconds: float = 0) -> Place:
+    """The next HIT for an open page, as a lease."""
+    lease = max(SHORTEST_LEASE, round(1.5 * median_seconds))
+    return accept_next(worker=worker, batch=batch, key=key, ahead=True, lease=lease)
+
+
+def accept_named(*, worker: Worker, hit: Hit, key: str | None = None) -> Place:
+    """A place on this very HIT: for replay only, since whoever picks HITs picks a way around gold."""
+    return accept_hit(worker=worker, hit=hit, key=key)
+
+
+def open_accepted(*, assignment: Assignment) -> Assignment:
+    return open_place(assignment=assignment)
+
+
+def keep(*, assignment: Assignment) -> bool:
+    return renew_lease(assignment=assignment, lease=SHORTEST_LEASE)

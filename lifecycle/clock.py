@@ -1,0 +1,21 @@
+"""What the sweep does every second: each step is safe to run twice, and at the same time as itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from lifecycle.close import close_finished
+from lifecycle.decide import decide_due
+from lifecycle.digest import digest_due
+from lifecycle.expire import expire_due
+
+log = logging.getLogger(__name__)
+
+#: Name, step, seconds between two runs.
+STEPS: list[tuple[str, Callable[[], int], float]] = [
+    ("digest", digest_due, 1.0),
+    ("decide", decide_due, 1.0),
+    ("expire", expire_due, 1.0),
+    ("close", close_finished, 5.0),
+]

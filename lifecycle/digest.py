@@ -1,0 +1,139 @@
+"""Digest: learn from answers that have become final. Rows are the queue; the sweep calls this every second."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from lifecycle.events import answers_submitted, label_settled
+from lifecycle.settle import settle_hits
+from marketplace.models import Answer, Assignment, Batch, Hit
+from marketplace.selectors import Design, design_of
+from quality.services import gold, judgments
+from quality.services.beliefs import Learned, learn
+
+#: HITs in one transaction: enough to share its cost, few enough that no claim finds them locked for long.
+GROUP = 20
+
+DUE = """
+SELECT b.project_id, a.hit_id
+FROM marketplace_answer n
+JOIN marketplace_assignment a ON a.id = n.assignment_id
+JOIN marketplace_batch b ON b.id = a.batch_id
+WHERE n.digested_at IS NULL AND n.final_at <= now()
+ORDER BY n.final_at LIMIT %s
+"""
+
+
+def digest_due(limit: int = 400) -> int:
+    """Digest the answers that have become final. Called every second, and after a submit without undo."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, [limit])
+        due: dict[int, set[int]] = defaultdict(set)
+        for project_id, hit_id in cursor.fetchall():
+            due[project_id].add(hit_id)
+    return sum(
+        digest_hits(project_id=project_id, hit_ids=group)
+        for project_id, hit_ids in sorted(due.items())
+        for group in _groups(sorted(hit_ids))
+    )
+
+
+def _groups(hit_ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (hit_ids[start : start + GROUP] for start in range(0, len(hit_ids), GROUP))
+
+
+@transaction.atomic
+def digest_hits(*, project_id: int, hit_ids: Collection[int]) -> int:
+    """Learn from the final answers of these HITs. Safe to call at any time, any number of times."""
+    hits = lock_hits(hit_ids)
+    due = lock_undigested(hits)
+    batches = batches_of_hits(hits)
+    designs = {batch.pk: design_of(batch) for batch in batches.values()}
+    judgments.share_log(project_id)
+    log_judgments(due, designs, project_id)
+    score_gold(hits, due, designs)
+    learned = learn(project_id=project_id, hits=hits, batches=batches, designs=designs)
+    mark_digested(due)
+    settle_hits(hits=hits, learned=learned, batches=batches, designs=designs)
+    set_decision_clock(due, designs)
+    tell(due, learned, batches)
+    return len(due)
+
+
+Due = list[tuple[Answer, Assignment]]
+
+
+def lock_hits(hit_ids: Collection[int]) -> list[Hit]:
+    return list(Hit.objects.select_for_update(no_key=True).filter(pk__in=hit_ids).order_by("pk"))
+
+
+def lock_undigested(hits: Sequence[Hit]) -> Due:
+    """Final answers nobody has learned from yet; the HITs' locks keep other digests away from them."""
+    rows = (
+        Answer.objects.filter(
+            assignment__hit__in=hits, digested_at=None, final_at__lte=timezone.now()
+        )
+        .select_related("assignment")
+        .order_by("assignment_id", "version")
+    )
+    return [(answer, answer.assignment) for answer in rows]
+
+
+def newest_versions(due: Due) -> Due:
+    return list({assignment.pk: (answer, assignment) for answer, assignment in due}.values())
+
+
+def batches_of_hits(hits: Sequence[Hit]) -> dict[int, Batch]:
+    ids = {hit.batch_id for hit in hits}
+    return {b.pk: b for b in Batch.objects.filter(pk__in=ids).select_related("project__requester")}
+
+
+def log_judgments(due: Due, designs: dict[int, Design], project_id: int) -> None:
+    """Answers that do not count for the label are kept, and leave no judgment."""
+    judgments.append(
+        row
+        for answer, assignment in newest_versions(due)
+        if assignment.counts
+        for row in judgments.judge(answer, assignment, designs[assignment.batch_id].schema, project_id)
+    )
+
+
+def score_gold(hits: Sequence[Hit], due: Due, designs: dict[int, Design]) -> None:
+    known = gold.gold_of([hit.pk for hit in hits])
+    by_hit: dict[int, Due] = defaultdict(list)
+    for answer, assignment in newest_versions(due):
+        if assignment.hit_id in known:
+            by_hit[assignment.hit_id].append((answer, assignment))
+    for hit_id, answers in sorted(by_hit.items()):
+        schema = designs[answers[0][1].batch_id].schema
+        gold.score_answers(gold=known[hit_id], answers=answers, schema=schema)
+
+
+def set_decision_clock(due: Due, designs: dict[int, Design]) -> None:
+    """From now on silence approves it. `decide_at` is set here, not at submit: it is indexed, and submit is hot."""
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for _, assignment in due:
+        if assignment.state == Assignment.State.SUBMITTED:
+            waiting[assignment.batch_id].append(assignment.pk)
+    for batch_id, ids in sorted(waiting.items()):
+        delay = timedelta(seconds=designs[batch_id].rules.auto_approve_seconds)
+        Assignment.objects.filter(pk__in=ids, state=Assignment.State.SUBMITTED).update(
+            decide_at=F("submitted_at") + delay
+        )
+
+
+def mark_digested(due: Due) -> None:
+    Answer.objects.filter(pk__in=[answer.pk for answer, _ in due]).update(digested_at=timezone.now())
+
+
+def tell(due: Due, learned: dict[int, Learned], batches: dict[int, Batch]) -> None:
+    answers_submitted([assignment for _, assignment in newest_versions(due)], batches)
+    for known in learned.values():
+        for belief in known.newly_settled:
+            label_settled(belief, batches[belief.hit.batch_id])

@@ -1,0 +1,113 @@
+"""The side doors out of an accepted place: time runs out (expired, or lapsed where it was never opened), or a return."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.errors import Invalid
+from core.models import Watermark
+from core.states import move
+from lifecycle.digest import batches_of_hits, lock_hits
+from marketplace.errors import NotYours
+from marketplace.models import Assignment, Batch
+from marketplace.services.judging import purses_of
+from marketplace.services.places import give_up_place, lock_places, release_unneeded
+from quality.models import Flag
+
+#: A deadline may be committed this long after it was computed; the scan looks back that far behind its watermark.
+SLACK = timedelta(seconds=60)
+#: From this many accepts on, returns above the first share alarm, above the second they pause the batch.
+RETURNS_FROM, RETURNS_ALARM, RETURNS_PAUSE = 10, 0.20, 0.40
+
+
+def expire_due(limit: int = 1000) -> int:
+    """End the places whose time is over. The database's clock is the only authority."""
+    now = timezone.now()
+    mark, _ = Watermark.objects.get_or_create(name="expire", defaults={"at": now - timedelta(days=3650)})
+    # The index on `deadline` names no state, else no submit were HOT; the watermark spares us all of history.
+    late = Assignment.objects.filter(
+        deadline__gt=mark.at - SLACK, deadline__lte=now, state=Assignment.State.ACCEPTED
+    ).order_by("deadline")
+    ids = list(late.values_list("pk", flat=True)[:limit])
+    ended = sum(expire(assignment_id=pk) for pk in ids)
+    if len(ids) < limit:
+        Watermark.objects.filter(pk=mark.pk).update(at=now)
+    return ended
+
+
+@transaction.atomic
+def expire(*, assignment_id: int) -> int:
+    """End one place, if its time is over. A submit that races it has one outcome: the row's state decides."""
+    assignment = Assignment.objects.get(pk=assignment_id)
+    lock_places(assignment)
+    assignment.refresh_from_db()
+    if assignment.state != Assignment.State.ACCEPTED or assignment.deadline > timezone.now():
+        return 0
+    if assignment.is_ahead:  # never opened: it counts in no statistic, cap or exposure
+        give_up_place(assignment, Assignment.State.LAPSED, uncount=True)
+    else:
+        give_up_place(assignment, Assignment.State.EXPIRED)
+    _after_leaving(assignment)
+    return 1
+
+
+@transaction.atomic
+def return_place(*, assignment: Assignment, reason: str, note: str = "") -> Assignment:
+    """The worker gives the HIT back. It costs them nothing, and it is not offered to them again.
+
+    Raises
+    ------
+    Invalid, NotYours
+    """
+    if reason not in Assignment.ReturnReason.values:
+        raise Invalid(errors={"reason": f"One of {', '.join(Assignment.ReturnReason.values)}."})
+    lock_places(assignment)
+    assignment.refresh_from_db()
+    if assignment.state == Assignment.State.RETURNED:
+        return assignment
+    if assignment.state != Assignment.State.ACCEPTED:
+        raise NotYours
+    give_up_place(
+        assignment, Assignment.State.RETURNED, return_reason=reason, return_note=note[:500], uncount=assignment.is_ahead
+    )
+    _after_leaving(assignment)
+    _watch_returns(assignment)
+    return assignment
+
+
+def _after_leaving(assignment: Assignment) -> None:
+    """The HIT may have been settled meanwhile: then nobody needs the place any more."""
+    hits = lock_hits([assignment.hit_id])
+    release_unneeded(hit_ids=[hit.pk for hit in hits], purses=purses_of(batches_of_hits(hits).values()))
+
+
+def _watch_returns(assignment: Assignment) -> None:
+    """Many returns mean that something is wrong with the work, not with the workers."""
+    taken = Assignment.objects.filter(batch_id=assignment.batch_id).exclude(state=Assignment.State.LAPSED)
+    recent = taken.order_by("-pk").values_list("state", flat=True)[:200]
+    states = list(recent)
+    if len(states) < RETURNS_FROM:
+        return
+    share = states.count(Assignment.State.RETURNED) / len(states)
+    if share <= RETURNS_ALARM:
+        return
+    batch = Batch.objects.select_related("project").get(pk=assignment.batch_id)
+    is_pause = share > RETURNS_PAUSE
+    Flag.objects.get_or_create(
+        key=f"returns:{batch.pk}:{'pause' if is_pause else 'alarm'}",
+        defaults={
+            "kind": "returns",
+            "project": batch.project,
+            "batch": batch,
+            "message": f"{share:.0%} of the latest HITs came back unanswered. Look at the reasons and mend the work.",
+            "evidence": {"share": round(share, 3), "of": len(states)},
+            "expires_at": timezone.now() + timedelta(days=90),
+        },
+    )
+    if is_pause and batch.state == Batch.State.OPEN:
+        move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.FLAGS)
+
+

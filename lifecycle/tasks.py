@@ -1,0 +1,20 @@
+"""The clock's steps as Celery tasks, to spread them over more processes. A lost or repeated message costs nothing."""
+
+from celery import shared_task
+
+from lifecycle import decide, digest, expire
+
+
+@shared_task
+def digest_due() -> int:
+    return digest.digest_due()
+
+
+@shared_task
+def decide_due() -> int:
+    return decide.decide_due()
+
+
+@shared_task
+def expire_due() -> int:
+    return expire.expire_due()

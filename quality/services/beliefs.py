@@ -1,0 +1,306 @@
+"""The live belief about HITs: one pass of incremental EM at each final answer (QUALITY.md 2.4 and 3).
+
+Called under the locks of the HITs. Workers' counts change by one `UPDATE ... + delta` each, in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+
+from core import money
+from marketplace.models import Batch, Hit
+from marketplace.rules import Rules
+from marketplace.schema import Question
+from marketplace.selectors import Design
+from quality.estimators.live import pooled_confusion, update_item
+from quality.estimators.stopping import Rule, Verdict, decide, minimum_answers
+from quality.models import Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
+
+ADD_COUNTS = """
+INSERT INTO quality_workerreliability AS r
+    (project_id, worker_id, question, part, state, counts, answered, "right", wrong, gate, monitor, alarms,
+     lower, upper, state_reason, updated_at)
+VALUES (%s, %s, %s, %s, 'quiz', %s::float8[], %s, 0, 0, 0, 0, '{}', 0, 1, '', now())
+ON CONFLICT (project_id, worker_id, question, part) DO UPDATE
+SET counts = CASE WHEN cardinality(r.counts) = cardinality(EXCLUDED.counts)
+                  THEN (SELECT array_agg(a + b ORDER BY n) FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
+                  ELSE EXCLUDED.counts END,
+    answered = r.answered + EXCLUDED.answered, updated_at = now()
+"""
+
+Key = tuple[str, str]  # question, part
+CLASSED = ("categorical", "ordinal", "pairwise", "multilabel")
+
+
+def reliability_part(question: Question, part: str) -> str:
+    """One reliability for all parts of a question, apart from multilabel: there each label has its own."""
+    if question.kind != "multilabel":
+        return ""
+    return part if question.for_ == "item" else part.partition("/")[2]
+
+
+@dataclass
+class Learned:
+    """What is believed about one HIT after this pass."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    answers: int = 0
+    newly_settled: list[Belief] = field(default_factory=list)
+
+    @property
+    def action(self) -> str:
+        """`ask` while any stopping question asks; `settled` when all are; else `disputed`."""
+        actions = {verdict.action for verdict in self.verdicts}
+        if not actions or "ask" in actions:
+            return "ask"
+        return "disputed" if "disputed" in actions else "settled"
+
+
+@dataclass(frozen=True)
+class Crowd:
+    pooled: np.ndarray
+    prior: np.ndarray
+    exponent: float
+    is_calibrated: bool
+
+
+def learn(*, project_id: int, hits: Sequence[Hit], batches: Mapping[int, Batch], designs: Mapping[int, Design]) -> dict[int, Learned]:
+    """Bring the beliefs of these HITs up to date with the judgment log; say for each what is known now."""
+    ids = [hit.pk for hit in hits]
+    log = _log_of(ids)
+    beliefs = {(b.hit_id, b.question, b.part): b for b in Belief.objects.filter(hit_id__in=ids)}
+    truths = _truths(ids)
+    crowds = {(c.question, c.part): c for c in CrowdModel.objects.filter(project_id=project_id)}
+    counts = _counts(project_id, {row.worker_id for rows in log.values() for row in rows})
+    has_gold = GoldQuestion.objects.filter(project_id=project_id, pool="test").exists()
+
+    deltas: dict[tuple[int, str, str], Any] = {}
+    changed: list[Belief] = []
+    learned = {hit.pk: Learned() for hit in hits}
+    for hit in hits:
+        design = designs[hit.batch_id]
+        by_key = _by_key(log.get(hit.pk, ()))
+        learned[hit.pk].answers = len({row.worker_id for row in log.get(hit.pk, ()) if row.weight > 0})
+        for (name, part), rows in sorted(by_key.items()):
+            if name not in design.schema:
+                continue
+            question = design.schema[name]
+            belief = beliefs.get((hit.pk, name, part)) or Belief(hit=hit, question=name, part=part)
+            newest, before = _newest(rows), _newest(row for row in rows if row.pk <= belief.seen)
+            if question.kind in CLASSED:
+                own = reliability_part(question, part)
+                crowd = _crowd(question, crowds.get((name, own)))
+                truth = _truth(question, part, truths.get(hit.pk))
+                _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
+                if question.stops and truth is None:
+                    scored = _scored(newest, counts, name, own, has_gold)
+                    verdict = _verdict(belief, design.rules, batches[hit.batch_id], crowd, scored)
+                    learned[hit.pk].verdicts.append(verdict)
+                    _settle(belief, verdict, learned[hit.pk])
+            else:
+                belief.value = _consensus(newest.values())
+                belief.answers = len(newest)
+            belief.seen = max(row.pk for row in rows)
+            belief.updated_at = timezone.now()
+            changed.append(belief)
+    _save(changed)
+    _add_counts(project_id, deltas)
+    return learned
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _log_of(hit_ids: Collection[int]) -> dict[int, list[Judgment]]:
+    log: dict[int, list[Judgment]] = defaultdict(list)
+    rows = Judgment.objects.filter(hit_id__in=hit_ids).order_by("pk")
+    for row in rows.only("hit_id", "worker_id", "question", "part", "label", "number", "text", "weight"):
+        log[row.hit_id].append(row)
+    return log
+
+
+def _by_key(rows: Iterable[Judgment]) -> dict[Key, list[Judgment]]:
+    by_key: dict[Key, list[Judgment]] = defaultdict(list)
+    for row in rows:
+        by_key[row.question, row.part].append(row)
+    return by_key
+
+
+def _newest(rows: Iterable[Judgment]) -> dict[int, Judgment]:
+    """The latest word of each worker that has weight."""
+    newest = {row.worker_id: row for row in rows}
+    return {worker: row for worker, row in newest.items() if row.weight > 0}
+
+
+def _counts(project_id: int, workers: Collection[int]) -> dict[tuple[int, str, str], WorkerReliability]:
+    rows = WorkerReliability.objects.filter(project_id=project_id, worker_id__in=workers)
+    return {(row.worker_id, row.question, row.part): row for row in rows}
+
+
+def _truths(hit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, state__in=["active", "retired"], is_soft=False)
+    return dict(golds.values_list("hit_id", "keys"))
+
+
+def _truth(question: Question, part: str, keys: Mapping[str, Any] | None) -> np.ndarray | None:
+    """Uniform over the accepted classes of a gold item; None elsewhere."""
+    if not keys or question.name not in keys:
+        return None
+    key = keys[question.name]
+    if question.for_ != "item":
+        key = key.get(part) if question.kind != "multilabel" else key.get(part.partition("/")[0])
+    accepted: set[int] = set()
+    for value in (key or {}).get("accept", []):
+        for judged in question.judgments(value if question.for_ == "item" else {part: value}):
+            if judged.part == part and judged.label is not None:
+                accepted.add(judged.label)
+    if not accepted:
+        return None
+    truth = np.zeros(len(question.classes))
+    truth[sorted(accepted)] = 1 / len(accepted)
+    return truth
+
+
+def _crowd(question: Question, model: CrowdModel | None) -> Crowd:
+    n = len(question.classes)
+    if model is None or len(model.prior) != n:
+        return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / n), 0.5, is_calibrated=False)
+    pooled = np.array(model.pooled).reshape(n, n)
+    return Crowd(pooled, np.array(model.prior), model.exponent, model.is_calibrated)
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+def _update_classes(
+    question: Question,
+    belief: Belief,
+    newest: Mapping[int, Judgment],
+    before: Mapping[int, Judgment],
+    counts: Mapping[tuple[int, str, str], WorkerReliability],
+    crowd: Crowd,
+    truth: np.ndarray | None,
+    deltas: dict[tuple[int, str, str], Any],
+    own: str,
+) -> None:
+    n = len(question.classes)
+    previous = np.array(belief.posterior) if len(belief.posterior) == n and before else None
+    workers = sorted(newest)
+
+    def change(worker: int, label: int, amount: np.ndarray, answers: int) -> None:
+        total, number = deltas.get((worker, question.name, own), (np.zeros((n, n)), 0))
+        total[:, label] += amount
+        deltas[worker, question.name, own] = (total, number + answers)
+
+    # Words that were taken back or changed leave the counts under their old label.
+    for worker, row in before.items():
+        still = newest.get(worker)
+        if previous is not None and (still is None or still.label != row.label):
+            change(worker, int(row.label), -row.weight * previous, -1)
+
+    labels = np.array([newest[w].label for w in workers], dtype=np.intp)
+    counted = np.array(
+        [previous is not None and w in before and before[w].label == newest[w].label for w in workers], dtype=bool
+    )
+    weights = np.array([newest[w].weight for w in workers], dtype=float)
+    stored = np.stack([_counts_of(counts.get((w, question.name, own)), n) for w in workers]) if workers else np.zeros((0, n, n))
+    live = update_item(
+        labels, stored, crowd.pooled, crowd.prior, previous=previous, counted=counted, weights=weights, truth=truth,
+        b=crowd.exponent,
+    )  # fmt: skip
+    for row, worker in enumerate(workers):
+        change(worker, int(labels[row]), live.deltas[row], 0 if counted[row] else 1)
+    belief.posterior = live.posterior.tolist()
+    if belief.state != Belief.State.OVERRULED:
+        belief.label = live.label
+    belief.confidence = float(live.confidence[live.label])
+    belief.answers = len(workers)
+    belief.is_calibrated = crowd.is_calibrated
+    belief.spread = live.confidence  # type: ignore[attr-defined]  for the verdict, not stored
+
+
+def _counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:
+    if row is None or len(row.counts) != n * n:
+        return np.zeros((n, n))
+    return np.array(row.counts).reshape(n, n)
+
+
+def _scored(
+    newest: Mapping[int, Judgment],
+    counts: Mapping[tuple[int, str, str], WorkerReliability],
+    name: str,
+    own: str,
+    has_gold: bool,
+) -> list[int]:
+    """How many of each answerer's answers were scored; where there is no gold, how many they gave."""
+    rows = [counts.get((worker, name, own)) for worker in newest]
+    return [0 if row is None else int(row.right + row.wrong if has_gold else row.answered) for row in rows]
+
+
+def _verdict(belief: Belief, rules: Rules, batch: Batch, crowd: Crowd, scored: list[int]) -> Verdict:
+    if not rules.is_adaptive:
+        enough = belief.answers >= rules.most_places
+        sure = belief.confidence >= rules.target
+        if not enough:
+            return Verdict("ask", "minimum")
+        return Verdict("settled", "target") if sure else Verdict("disputed", "maximum")
+    value = None
+    if rules.worth is not None and batch.price:
+        value = money.parse(rules.worth) / batch.price
+    rule = Rule(tau=rules.target, r_min=rules.min_answers, r_max=rules.max_answers, value=value)
+    r_min = min(minimum_answers(scored, rules.min_answers), rules.max_answers)
+    return decide(
+        belief.spread, belief.label, belief.answers, rule, pooled=crowd.pooled, b=crowd.exponent, r_min=r_min,  # type: ignore[attr-defined]
+    )  # fmt: skip
+
+
+def _settle(belief: Belief, verdict: Verdict, learned: Learned) -> None:
+    if belief.state == Belief.State.OVERRULED:
+        return
+    state = {"ask": "collecting", "settled": "settled", "disputed": "disputed"}[verdict.action]
+    if state == "settled" and belief.state != "settled":
+        belief.settled_at = timezone.now()
+        learned.newly_settled.append(belief)
+    belief.state = state
+
+
+def _consensus(rows: Iterable[Judgment]) -> Any:
+    """A first consensus of kinds without classes, until the refit: median of numbers, commonest text."""
+    rows = list(rows)
+    numbers = [row.number for row in rows if row.number is not None]
+    if numbers:
+        return float(np.median(numbers))
+    texts = [row.text for row in rows if row.text is not None]
+    return max(sorted(set(texts)), key=texts.count) if texts else None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _save(beliefs: list[Belief]) -> None:
+    Belief.objects.bulk_create(
+        beliefs,
+        update_conflicts=True,
+        unique_fields=["hit", "question", "part"],
+        update_fields=[
+            "state", "posterior", "label", "value", "confidence", "answers", "seen", "is_calibrated", "settled_at",
+            "updated_at",
+        ],
+    )  # fmt: skip
+
+
+def _add_counts(project_id: int, deltas: Mapping[tuple[int, str, str], Any]) -> None:
+    rows = [
+        (project_id, worker, question, part, total.ravel().tolist(), number)
+        for (worker, question, part), (total, number) in sorted(deltas.items())
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(ADD_COUNTS, rows)
