@@ -185,5 +185,3 @@ def _is_only_decider(batch_id: int, wait: bool) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {lock}", [BATCH_LOCK, batch_id])  # noqa: S608  two constants
         return bool(cursor.fetchone()[0])
-
-

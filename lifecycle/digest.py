@@ -76,9 +76,7 @@ def lock_hits(hit_ids: Collection[int]) -> list[Hit]:
 def lock_undigested(hits: Sequence[Hit]) -> Due:
     """Final answers nobody has learned from yet; the HITs' locks keep other digests away from them."""
     rows = (
-        Answer.objects.filter(
-            assignment__hit__in=hits, digested_at=None, final_at__lte=timezone.now()
-        )
+        Answer.objects.filter(assignment__hit__in=hits, digested_at=None, final_at__lte=timezone.now())
         .select_related("assignment")
         .order_by("assignment_id", "version")
     )

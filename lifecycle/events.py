@@ -32,7 +32,9 @@ def emit(event: str, key: str, hooks: Iterable[Webhook], payload: Mapping[str, A
 
 def answers_submitted(assignments: Iterable[Assignment], batches: Mapping[int, Batch]) -> None:
     event = "answer.submitted"
-    by_requester = {b.project.requester_id: hooks_for(event, requester=b.project.requester_id) for b in batches.values()}
+    by_requester = {
+        b.project.requester_id: hooks_for(event, requester=b.project.requester_id) for b in batches.values()
+    }
     for assignment in assignments:
         batch = batches[assignment.batch_id]
         if hooks := by_requester[batch.project.requester_id]:

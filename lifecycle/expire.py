@@ -1,4 +1,4 @@
-"""The side doors out of an accepted place: time runs out (expired, or lapsed where it was never opened), or a return."""
+"""The side doors out of an accepted place: time runs out (expired; lapsed where it was never opened), or a return."""
 
 from __future__ import annotations
 
@@ -109,5 +109,3 @@ def _watch_returns(assignment: Assignment) -> None:
     )
     if is_pause and batch.state == Batch.State.OPEN:
         move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.FLAGS)
-
-

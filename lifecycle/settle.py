@@ -25,7 +25,8 @@ COUNT = """
 SELECT a.hit_id,
        count(*) FILTER (WHERE a.state IN ('accepted', 'revising')
                         OR (a.state = 'submitted' AND NOT EXISTS (
-                            SELECT 1 FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL)
+                            SELECT 1 FROM marketplace_answer n
+                            WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL)
                         )) AS pending,
        count(*) FILTER (WHERE a.state IN ('accepted', 'submitted', 'revising')
                         OR (a.state = 'rejected' AND a.decide_at IS NOT NULL)) AS standing,
@@ -69,22 +70,26 @@ def settle_hits(
 
 
 def _settle_open(hit: Hit, known: Learned, count: Count, design: Design, batch: Batch) -> None:
-    all_in = hit.taken >= hit.max_assignments and not count.pending
-    answered = known.answers + count.cannot
-    if count.cannot >= CANNOT_BE_ANSWERED and answered <= FIRST_FEW and hit.lane == 0:
+    if _cannot_be_answered(hit, known, count):
         move(hit, Hit.State.PARKED)
-    elif hit.lane:
-        if all_in:  # shown as often as it may be: it ends like any other
-            move(hit, Hit.State.RETIRED)
-    elif known.verdicts and known.action != "ask":
-        move(hit, Hit.State.RETIRED)
-    elif all_in and not known.verdicts and known.answers >= _enough(hit, design):
-        move(hit, Hit.State.RETIRED)
-    elif all_in and not _ask_once_more(hit, count, batch):
+        return
+    if hit.lane == 0 and known.verdicts and known.action != "ask":
+        move(hit, Hit.State.RETIRED)  # sure enough, or as sure as it gets
+        return
+    if hit.taken < hit.max_assignments or count.pending:
+        return  # answers are still to come
+    # In lane 1 it was shown as often as it may be, and ends like any other.
+    is_done = hit.lane == 1 or (not known.verdicts and known.answers >= _enough(design))
+    if is_done or not _ask_once_more(hit, count, batch):
         move(hit, Hit.State.RETIRED)
 
 
-def _enough(hit: Hit, design: Design) -> int:
+def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
+    answered = known.answers + count.cannot
+    return hit.lane == 0 and count.cannot >= CANNOT_BE_ANSWERED and answered <= FIRST_FEW
+
+
+def _enough(design: Design) -> int:
     """Answers to collect where no question decides when to stop."""
     rules = design.rules
     return rules.max_answers if rules.is_adaptive else max(rules.first_places, 1)

@@ -49,7 +49,9 @@ class NotYours(Conflict):
 
 class DeadlinePassed(Conflict):
     code = "deadline_passed"
-    message = "The time for this HIT is over, and its place was taken by another. Your answer is kept for the requester."
+    message = (
+        "The time for this HIT is over, and its place was taken by another. Your answer is kept for the requester."
+    )
 
 
 class AlreadyFinal(Conflict):

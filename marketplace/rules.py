@@ -104,7 +104,9 @@ class Rules:
         whole("max_open", 1, 100)
         if not errors:
             need(self.min_answers <= self.max_answers, "max_answers", "At least as many as min_answers.")
-            need(self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00.")
+            need(
+                self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00."
+            )
         for name in ("reward", "budget", "worth"):
             value = getattr(self, name)
             if value is not None:

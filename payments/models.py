@@ -1,6 +1,6 @@
 """The ledger: accounts, transfers and their entries in whole micros; money coming in and going out.
 
-DESIGN.md section 5 in one line: outside -> requester:available -> batch:escrow -> worker:payable + platform:fees -> outside.
+outside -> requester:available -> batch:escrow -> worker:payable + platform:fees -> outside.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Account(models.Model):
     SUMMED = (Kind.FEES, Kind.OUTSIDE)
 
     kind = models.CharField(max_length=24, choices=Kind.choices)
-    owner_id = models.BigIntegerField(default=0, help_text="Requester, batch or worker; 0 for the platform and outside.")
+    owner_id = models.BigIntegerField(
+        default=0, help_text="Requester, batch or worker; 0 for the platform and outside."
+    )
     currency = models.CharField(max_length=3)
     balance = models.BigIntegerField(default=0, help_text="Micros. Stays 0 for kinds that are summed.")
 
@@ -59,7 +61,9 @@ class Account(models.Model):
 class Transfer(models.Model):
     """One movement of money, once for each key. Put right by a second transfer, never changed."""
 
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, db_default=models.Func(function="gen_random_uuid"))
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, db_default=models.Func(function="gen_random_uuid")
+    )
     key = models.CharField(max_length=120, unique=True)
     kind = models.CharField(max_length=24)
     memo = models.CharField(max_length=200, blank=True, db_default="")

@@ -197,7 +197,9 @@ class Belief(models.Model):
     answers = models.PositiveSmallIntegerField(default=0)
     seen = models.BigIntegerField(default=0, help_text="Newest judgment in the posterior and in the workers' counts.")
     is_calibrated = models.BooleanField(default=False)
-    run = models.ForeignKey("quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    run = models.ForeignKey(
+        "quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     overruled_by = models.BigIntegerField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -220,7 +222,9 @@ class CrowdModel(models.Model):
     pooled = ArrayField(models.FloatField(), default=list, help_text="K x K, row major.")
     exponent = models.FloatField(default=0.5, help_text="b of QUALITY.md 2.2")
     is_calibrated = models.BooleanField(default=False)
-    run = models.ForeignKey("quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    run = models.ForeignKey(
+        "quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -314,10 +318,16 @@ class Flag(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=40)
-    project = models.ForeignKey("marketplace.Project", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
-    batch = models.ForeignKey("marketplace.Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    project = models.ForeignKey(
+        "marketplace.Project", null=True, blank=True, on_delete=models.CASCADE, related_name="flags"
+    )
+    batch = models.ForeignKey(
+        "marketplace.Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="flags"
+    )
     hit = models.ForeignKey("marketplace.Hit", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
-    worker = models.ForeignKey("workers_app.Worker", null=True, blank=True, on_delete=models.CASCADE, related_name="flags")
+    worker = models.ForeignKey(
+        "workers_app.Worker", null=True, blank=True, on_delete=models.CASCADE, related_name="flags"
+    )
     evidence = models.JSONField(default=dict)
     message = models.CharField(max_length=500, help_text="Why, what next: both sides read the same text.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)

@@ -27,7 +27,9 @@ def create_token(
     """
     unknown = sorted(set(scopes) - set(ApiToken.SCOPES))
     if unknown or not scopes:
-        raise Invalid(errors={"scopes": f"Choose from {', '.join(ApiToken.SCOPES)}; not {', '.join(unknown) or 'none'}."})
+        raise Invalid(
+            errors={"scopes": f"Choose from {', '.join(ApiToken.SCOPES)}; not {', '.join(unknown) or 'none'}."}
+        )
     if "admin" in scopes and not user.is_staff:
         raise Invalid(errors={"scopes": "The scope admin is for staff."})
     secret = TOKEN_MARK + secrets.token_urlsafe(32)

@@ -158,7 +158,8 @@ class Answer(models.Model):
                 # An erased answer keeps its hash: bytes and text may become NULL, nothing else ever changes.
                 condition=pgtrigger.Condition(
                     "OLD.assignment_id <> NEW.assignment_id OR OLD.version <> NEW.version OR OLD.sha256 <> NEW.sha256"
-                    " OR OLD.received_at <> NEW.received_at OR (NEW.raw IS NOT NULL AND OLD.raw IS DISTINCT FROM NEW.raw)"
+                    " OR OLD.received_at <> NEW.received_at"
+                    " OR (NEW.raw IS NOT NULL AND OLD.raw IS DISTINCT FROM NEW.raw)"
                     " OR (NEW.data IS NOT NULL AND OLD.data IS DISTINCT FROM NEW.data)"
                 ),
                 func="RAISE EXCEPTION 'an answer is never changed' USING ERRCODE = 'insufficient_privilege';",

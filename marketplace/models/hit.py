@@ -38,7 +38,9 @@ class Hit(models.Model):
     group_key = models.BigIntegerField(null=True, blank=True)
     max_assignments = models.SmallIntegerField()
     taken = models.SmallIntegerField(default=0, db_default=0)
-    funded = models.SmallIntegerField(default=0, db_default=0, help_text="Places put aside for, not yet paid or released.")
+    funded = models.SmallIntegerField(
+        default=0, db_default=0, help_text="Places put aside for, not yet paid or released."
+    )
     state = models.SmallIntegerField(choices=State.choices, default=State.OPEN, db_default=0)
     #: Keeps `taken` and `state` out of index predicates, else no claim is a heap-only update.
     room = models.GeneratedField(
@@ -67,7 +69,9 @@ class HitData(models.Model):
 
     hit = models.OneToOneField(Hit, primary_key=True, on_delete=models.CASCADE, related_name="data_row")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    batch = models.ForeignKey(
+        "marketplace.Batch", on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     row_number = models.IntegerField(null=True, blank=True)
     external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  NULL: may repeat
     row_hash = models.BigIntegerField(db_index=True)

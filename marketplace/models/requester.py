@@ -126,7 +126,9 @@ class Webhook(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     requester = models.ForeignKey(Requester, on_delete=models.CASCADE, related_name="webhooks", null=True, blank=True)
-    worker = models.ForeignKey("workers_app.Worker", on_delete=models.CASCADE, related_name="webhooks", null=True, blank=True)
+    worker = models.ForeignKey(
+        "workers_app.Worker", on_delete=models.CASCADE, related_name="webhooks", null=True, blank=True
+    )
     url = models.URLField(max_length=500)
     secret = models.CharField(max_length=64, default=secrets.token_hex)
     old_secret = models.CharField(max_length=64, blank=True)

@@ -36,7 +36,8 @@ PARTICIPATION_OPEN = """
     AND (b.day_cap IS NULL OR p.today <> CURRENT_DATE OR p.taken_today < b.day_cap)
 """
 NOT_HAD = """
-    (SELECT 1 FROM marketplace_assignment a WHERE a.hit_id = h.id AND a.worker_id = %(worker)s AND a.holds LIMIT 1) IS NULL
+    (SELECT 1 FROM marketplace_assignment a
+     WHERE a.hit_id = h.id AND a.worker_id = %(worker)s AND a.holds LIMIT 1) IS NULL
     AND (h.group_key IS NULL OR (SELECT 1 FROM marketplace_assignment a WHERE a.batch_id = %(batch)s
          AND a.worker_id = %(worker)s AND a.group_key = h.group_key AND a.holds LIMIT 1) IS NULL)
 """
@@ -75,7 +76,8 @@ WITH me AS MATERIALIZED (
     FROM marketplace_participation p JOIN marketplace_batch b ON b.id = p.batch_id
     WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s AND {PARTICIPATION_OPEN}
       AND (p.dry_until IS NULL OR p.dry_until < now())
-      AND (SELECT 1 FROM marketplace_assignment k WHERE k.worker_id = %(worker)s AND k.accept_key = %(key)s::varchar) IS NULL
+      AND (SELECT 1 FROM marketplace_assignment k
+           WHERE k.worker_id = %(worker)s AND k.accept_key = %(key)s::varchar) IS NULL
     FOR NO KEY UPDATE OF p
 ), cand AS (
     SELECT c.*, d.lane
@@ -91,7 +93,7 @@ WITH me AS MATERIALIZED (
             ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
     WHERE b.id = %(batch)s LIMIT 1
 ), {TAKE}
-"""
+"""  # noqa: S608
 CLAIM_NAMED = f"""
 WITH me AS MATERIALIZED (
     SELECT p.id FROM marketplace_participation p JOIN marketplace_batch b ON b.id = p.batch_id
@@ -101,14 +103,14 @@ WITH me AS MATERIALIZED (
     SELECT h.id, h.position, h.group_key, h.lane FROM me, marketplace_hit h
     WHERE h.id = %(hit)s AND h.room AND {NOT_HAD} FOR NO KEY UPDATE OF h
 ), {TAKE}
-"""
+"""  # noqa: S608
 # Ignores locks: is there anything at all that this worker could still get?
 ANYTHING_LEFT = f"""
 SELECT 1 FROM marketplace_batch b, unnest(b.levels) AS l(priority), LATERAL (VALUES (0), (1)) AS d(lane),
      LATERAL (SELECT 1 FROM marketplace_hit h WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane
                 AND h.priority = l.priority AND {NOT_HAD} LIMIT 1) AS c
 WHERE b.id = %(batch)s LIMIT 1
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)

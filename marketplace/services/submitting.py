@@ -134,7 +134,9 @@ def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dic
         return _add_version(assignment, last.version + 1, raw, sha256, parsed, max(final_at, now))
     if state == Assignment.State.REVISING:
         move(assignment, Assignment.State.SUBMITTED, submitted_at=now)
-        return _add_version(assignment, (last.version if last else 0) + 1, raw, sha256, parsed, now + timedelta(seconds=undo))
+        return _add_version(
+            assignment, (last.version if last else 0) + 1, raw, sha256, parsed, now + timedelta(seconds=undo)
+        )
     if state == Assignment.State.ACCEPTED and assignment.is_ahead and assignment.deadline > now:
         raise NotYours("Open this HIT before you answer it.", code="not_opened")
     if state in (Assignment.State.ACCEPTED, Assignment.State.EXPIRED):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from payments.models import Account
 from payments.services.ledger import Movement, account, post_transfer, post_transfers
@@ -114,5 +113,3 @@ def worker_accounts(worker_ids: Sequence[int], currency: str) -> dict[int, Accou
     )
     found = Account.objects.filter(kind=Account.Kind.PAYABLE, owner_id__in=wanted, currency=currency)
     return {a.owner_id: a for a in found}
-
-

@@ -30,7 +30,8 @@ INSERT INTO quality_workerreliability AS r
 VALUES (%s, %s, %s, %s, 'quiz', %s::float8[], %s, 0, 0, 0, 0, '{}', 0, 1, '', now())
 ON CONFLICT (project_id, worker_id, question, part) DO UPDATE
 SET counts = CASE WHEN cardinality(r.counts) = cardinality(EXCLUDED.counts)
-                  THEN (SELECT array_agg(a + b ORDER BY n) FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
+                  THEN (SELECT array_agg(a + b ORDER BY n)
+                        FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
                   ELSE EXCLUDED.counts END,
     answered = r.answered + EXCLUDED.answered, updated_at = now()
 """
@@ -71,7 +72,9 @@ class Crowd:
     is_calibrated: bool
 
 
-def learn(*, project_id: int, hits: Sequence[Hit], batches: Mapping[int, Batch], designs: Mapping[int, Design]) -> dict[int, Learned]:
+def learn(
+    *, project_id: int, hits: Sequence[Hit], batches: Mapping[int, Batch], designs: Mapping[int, Design]
+) -> dict[int, Learned]:
     """Bring the beliefs of these HITs up to date with the judgment log; say for each what is known now."""
     ids = [hit.pk for hit in hits]
     log = _log_of(ids)
@@ -210,7 +213,11 @@ def _update_classes(
         [previous is not None and w in before and before[w].label == newest[w].label for w in workers], dtype=bool
     )
     weights = np.array([newest[w].weight for w in workers], dtype=float)
-    stored = np.stack([_counts_of(counts.get((w, question.name, own)), n) for w in workers]) if workers else np.zeros((0, n, n))
+    stored = (
+        np.stack([_counts_of(counts.get((w, question.name, own)), n) for w in workers])
+        if workers
+        else np.zeros((0, n, n))
+    )
     live = update_item(
         labels, stored, crowd.pooled, crowd.prior, previous=previous, counted=counted, weights=weights, truth=truth,
         b=crowd.exponent,

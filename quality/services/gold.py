@@ -1,10 +1,9 @@
-"""Scoring answers to gold questions: after the response, in the digest, so that nothing a worker sees tells them apart."""
+"""Scoring answers to gold questions: in the digest, after the response, so that nothing a worker sees tells them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
 
 from marketplace.models import Answer, Assignment
 from marketplace.schema import Question, Schema, is_na
@@ -40,7 +39,9 @@ def grade_answer(question: Question, value: Any, key: Mapping[str, Any]) -> Grad
     return max(grades, key=lambda g: (g.passed, g.score), default=Grade(0.0, passed=False))
 
 
-def score_answers(*, gold: GoldQuestion, answers: Sequence[tuple[Answer, Assignment]], schema: Schema) -> list[GoldScore]:
+def score_answers(
+    *, gold: GoldQuestion, answers: Sequence[tuple[Answer, Assignment]], schema: Schema
+) -> list[GoldScore]:
     """Grade these final answers and take the result into the workers' reliability. Safe to call again."""
     scores = []
     for answer, assignment in answers:

@@ -72,9 +72,7 @@ def withdraw(assignments: Iterable[Assignment]) -> list[Judgment]:
     """Take the weight from what these assignments said: new rows of weight 0."""
     ids = [assignment.pk for assignment in assignments]
     newest = Judgment.objects.filter(assignment_id__in=ids).annotate(
-        place=Window(
-            RowNumber(), partition_by=[F("assignment_id"), F("question"), F("part")], order_by=F("pk").desc()
-        )
+        place=Window(RowNumber(), partition_by=[F("assignment_id"), F("question"), F("part")], order_by=F("pk").desc())
     )
     rows = [row for row in newest if row.place == 1 and row.weight > 0]
     for row in rows:
