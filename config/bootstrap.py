@@ -41,7 +41,7 @@ def use_a_new_enough_python():
         if found:
             os.execv(found, [found] + sys.argv)
     give_up(
-        "Python 3.11 or newer is needed, and this is {} ({}). Install one, or name one: make run PYTHON=python3.12".format(
+        "Python 3.11 or newer is needed; this is {} ({}). Install one and name it: make run PYTHON=python3.12".format(
             platform.python_version(), sys.executable
         )
     )
@@ -70,7 +70,7 @@ def make_venv():
     if done.returncode:
         shutil.rmtree(str(VENV), ignore_errors=True)
         give_up(
-            "Python's venv module does not work here. On Debian and Ubuntu: apt install python{}-venv. It said:\n{}".format(
+            "Python's venv module does not work here (Debian, Ubuntu: apt install python{}-venv). It said:\n{}".format(
                 ".".join(platform.python_version_tuple()[:2]), done.stdout
             )
         )
@@ -133,8 +133,8 @@ def install(kind):
     if done.returncode:
         give_up(
             "Installing failed. If no version was found, the package has no ready-made build for {} {} with Python {}: "
-            "use Python 3.11 to 3.13 on Linux (x86_64, aarch64) or macOS, or set BUILD_WHEELS=1 to build it here, which "
-            "needs compilers. It said:\n{}".format(
+            "use Python 3.11 to 3.13 on Linux (x86_64, aarch64) or macOS, or set BUILD_WHEELS=1 to build it here, "
+            "which needs compilers. It said:\n{}".format(
                 platform.system(), platform.machine(), platform.python_version(), done.stdout[-3000:]
             )
         )

@@ -51,7 +51,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "core.security.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,6 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "core.security.csp",
             ],
         },
     },
@@ -80,6 +83,34 @@ TEMPLATES = [
 
 #: Whether `make run` fills an empty market with the demonstration.
 DEMO = False
+
+# --- what a browser is told -------------------------------------------------------------------------------------------
+
+#: No inline code, nothing from another host. Names as in Django 6; core/security.py fills in the nonce.
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'", "<nonce>"],
+    "style-src": ["'self'", "<nonce>"],
+    "img-src": ["'self'", "data:"],  # data: is the QR code of a second factor
+    "font-src": ["'self'"],
+    "media-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "manifest-src": ["'self'"],
+    "worker-src": ["'self'"],
+    "frame-src": ["'self'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+    "base-uri": ["'none'"],
+    "object-src": ["'none'"],
+}
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+#: Who has this may read /metrics from another machine; programs on this one and staff may without.
+METRICS_TOKEN = ENV.str("METRICS_TOKEN", "")
 
 # --- database ---------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -144,6 +145,7 @@ class Command(BaseCommand):
             "OWNER_DATABASE_URL": settings.OWNER_DATABASE_URL,
             "DATA_DIR": str(settings.DATA_DIR),
             "PORT": str(options["port"]),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._empty(settings.DATA_DIR / "metrics")),
         }
         python, manage = sys.executable, [sys.executable, "manage.py"]
         celery = [python, "-m", "celery", "-A", "config", "--quiet"]
@@ -165,6 +167,12 @@ class Command(BaseCommand):
         if self._has_demo(options) and not marker.exists():
             later.append(child("demo", [*manage, "demo"], once=True, finished=marker.touch))
         return child("web", granian), later
+
+    def _empty(self, folder: Path) -> Path:
+        """Made, or emptied of what processes of an earlier start counted."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
 
     def _has_demo(self, options: dict[str, Any]) -> bool:
         return settings.DEMO and not options["no_demo"] and "demo" in get_commands()
