@@ -10,8 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 from prometheus_client import REGISTRY as OWN_PROCESS
+from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 
 REQUESTS = Histogram(
@@ -25,7 +25,8 @@ REQUESTS = Histogram(
 GAUGES: list[tuple[str, str, str]] = [
     ("outbox_due", "Effects that should have been delivered by now.",
      "SELECT count(*) FROM core_outbox WHERE delivered_at IS NULL AND given_up_at IS NULL AND due_at < now()"),
-    ("outbox_given_up", "Effects that were given up.", "SELECT count(*) FROM core_outbox WHERE given_up_at IS NOT NULL"),
+    ("outbox_given_up", "Effects that were given up.",
+     "SELECT count(*) FROM core_outbox WHERE given_up_at IS NOT NULL"),
     ("operations_running", "Long pieces of work that are not done.",
      "SELECT count(*) FROM core_operation WHERE state IN ('waiting', 'running')"),
     ("operations_failed", "Long pieces of work that failed.",

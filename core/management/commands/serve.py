@@ -93,9 +93,7 @@ class Command(BaseCommand):
             children += later
             for child in later:
                 child.mind(settings.BASE_DIR)
-            say("touchstone", f"Ready: {url}")
-            # Also without a prefix: a script waits for exactly this line.
-            print(f"Ready: {url}", flush=True)
+            print(f"Ready: {url}", flush=True)  # no prefix: scripts wait for exactly this line
             for line in self._demo_accounts():
                 say("touchstone", line)
             self._watch(stop, children, server)
