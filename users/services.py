@@ -1,4 +1,4 @@
-"""Tokens for programs."""
+"""People and their tokens."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
 from django.utils import timezone
 
-from core.errors import Invalid
-from users.models import ApiToken, User
+from core.errors import Conflict, Invalid
+from users.models import ApiToken, Invitation, User
 
 #: Lets secret scanners recognise a leaked token.
 TOKEN_MARK = "tst_"  # noqa: S105
@@ -46,3 +50,53 @@ def create_token(
 
 def revoke_token(*, token: ApiToken) -> None:
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+@transaction.atomic
+def create_person(
+    *,
+    email: str,
+    password: str | None,
+    name: str = "",
+    is_verified: bool = False,
+    is_approved: bool = True,
+    is_staff: bool = False,
+) -> User:
+    """A user who can sign in, once the address is verified and, where staff approve sign-ups, they have.
+
+    Raises
+    ------
+    Invalid
+        When the address is none, or has an account already.
+    """
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise Invalid(errors={"email": "Write an e-mail address."}) from None
+    email = User.objects.normalize_email(email).lower()
+    if User.objects.filter(email=email).exists():
+        raise Invalid(errors={"email": "There is an account with this address already."})
+    user = User.objects.create_user(
+        email,
+        password,
+        name=name,
+        is_staff=is_staff,
+        is_superuser=is_staff,
+        approved_at=timezone.now() if is_approved else None,
+    )
+    EmailAddress.objects.create(user=user, email=email, verified=is_verified, primary=True)
+    return user
+
+
+def find_invitation(code: str, *, email: str = "") -> Invitation | None:
+    """The invitation, if it is unused, in time and for this person."""
+    found = Invitation.objects.filter(code=code, used_by=None).first() if code and "\0" not in code else None
+    if found is None or (found.expires_at and found.expires_at <= timezone.now()):
+        return None
+    return found if not found.email or not email or found.email.lower() == email.lower() else None
+
+
+def use_invitation(*, invitation: Invitation, user: User) -> None:
+    """Of two people with the same code, one gets in. Raises `Conflict`."""
+    if not Invitation.objects.filter(pk=invitation.pk, used_by=None).update(used_by=user):
+        raise Conflict("This invitation was used already.", code="invitation_used")
