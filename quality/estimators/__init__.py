@@ -1,9 +1,27 @@
 """Estimators of labels and workers from redundant answers: plain numpy, no Django."""
 
+from quality.estimators import agreement
 from quality.estimators.dawid_skene import DawidSkene
 from quality.estimators.defaults import default_estimator
 from quality.estimators.em import NumericError
 from quality.estimators.hierarchical import HierarchicalDawidSkene
 from quality.estimators.majority import MajorityVote
+from quality.estimators.multilabel import MultilabelDawidSkene
+from quality.estimators.numbers import RobustMean
+from quality.estimators.ordinal import OrdinalDawidSkene
+from quality.estimators.pairwise import BradleyTerry
+from quality.estimators.text import TextConsensus
 
-__all__ = ["DawidSkene", "HierarchicalDawidSkene", "MajorityVote", "NumericError", "default_estimator"]
+__all__ = [
+    "BradleyTerry",
+    "DawidSkene",
+    "HierarchicalDawidSkene",
+    "MajorityVote",
+    "MultilabelDawidSkene",
+    "NumericError",
+    "OrdinalDawidSkene",
+    "RobustMean",
+    "TextConsensus",
+    "agreement",
+    "default_estimator",
+]

@@ -40,7 +40,7 @@ def calibrate(
     Answers of gold items are thinned at random to as many as ordinary items get. Gold labels are certain.
     """
 
-    gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)
+    gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)[setup.group]
     if len(gold) < ENOUGH_GOLD:
         joint = log_prior + UNCALIBRATED_B * evidence(answers, np.log(fit.confusions))
         confidence = label_share(joint, winner)
@@ -53,16 +53,17 @@ def calibrate(
 
 def _by_gold(setup: Setup, fit: Fit, winner: np.ndarray, seed: int, by_votes: bool) -> tuple[Calibration, np.ndarray]:
 
-    gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)
+    gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)[setup.group]
     kept = thinned_gold(answers, gold, np.random.default_rng(seed))
     gold_evidence = held_out_evidence(setup, fit, kept)[gold.rows]
+    at_gold = log_prior[gold.rows]
     gold_votes = answers.subset(kept).votes[gold.rows]
-    gold_winner = np.argmax(gold_votes if by_votes else log_prior + gold_evidence, axis=1)
-    likelihoods = np.array([gold_likelihood(log_prior + b * gold_evidence, gold.accepted) for b in GRID])
+    gold_winner = np.argmax(gold_votes if by_votes else at_gold + gold_evidence, axis=1)
+    likelihoods = np.array([gold_likelihood(at_gold + b * gold_evidence, gold.accepted) for b in GRID])
     weights = exponent_weights(likelihoods)
     model = Correctness.fit(
         gold.accepted[np.arange(len(gold)), gold_winner],
-        *features(log_prior + gold_evidence, gold_votes, gold_winner), len(log_prior),
+        *features(at_gold + gold_evidence, gold_votes, gold_winner), at_gold.shape[1],
     )  # fmt: skip
     everything = held_out_evidence(setup, fit)
     bayes = tempered(log_prior, everything, winner, weights)

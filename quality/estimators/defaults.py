@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from quality.estimators.hierarchical import HierarchicalDawidSkene
+from quality.estimators.multilabel import MultilabelDawidSkene
+from quality.estimators.numbers import RobustMean
+from quality.estimators.ordinal import OrdinalDawidSkene
+from quality.estimators.pairwise import BradleyTerry
+from quality.estimators.text import TextConsensus
 
-DEFAULTS: dict[str, type[Any]] = {"categorical": HierarchicalDawidSkene}
+DEFAULTS: dict[str, type[Any]] = {
+    "categorical": HierarchicalDawidSkene,
+    "multilabel": MultilabelDawidSkene,
+    "ordinal": OrdinalDawidSkene,
+    "number": RobustMean,
+    "pairwise": BradleyTerry,
+    "text": TextConsensus,
+}
 
 
 def default_estimator(kind: str) -> type[Any]:

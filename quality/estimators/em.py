@@ -10,7 +10,14 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import ndtri
 
 from quality.estimators.encode import Answers, GoldRows
-from quality.estimators.expectation import evidence, normalise, pooled_confusion, shrunk_confusions, soft_counts
+from quality.estimators.expectation import (
+    evidence,
+    normalise,
+    pooled_confusion,
+    row_normalise,
+    shrunk_confusions,
+    soft_counts,
+)
 from quality.estimators.intervals import wilson_interval
 from quality.estimators.majority import clamped_shares, vote_shares
 
@@ -38,8 +45,10 @@ class Setup:
     ----------
     pattern : ndarray, shape (K, K)
         A: pseudo-counts, times 5, of the pooled confusion.
-    anchor : ndarray, shape (K,)
-        p0, with the weight of `anchor_weight` items.
+    group : ndarray of int, shape (I,)
+        Items of a group share class shares: one group, but for multilabel answers, where each label has its own.
+    anchor : ndarray, shape (G, K)
+        p0 of each group, with the weight of `anchor_weight` items.
     counts_for_prior : ndarray of bool, shape (I,)
         Items that teach class shares: class-balanced gold does not.
     own : ndarray of bool, shape (W,)
@@ -51,12 +60,14 @@ class Setup:
     answers: Answers
     gold: GoldRows
     pattern: np.ndarray
+    group: np.ndarray
     anchor: np.ndarray
     anchor_weight: float
     counts_for_prior: np.ndarray
     own: np.ndarray
     inverted: np.ndarray
     guard: bool = True
+    strength: float = STRENGTH
 
     def on(self, answers: Answers) -> Setup:
         """The same for some of the judgments."""
@@ -78,7 +89,7 @@ class Fit:
     Attributes
     ----------
     posterior : ndarray, shape (I, K)
-    prior : ndarray, shape (K,)
+    prior : ndarray, shape (G, K)
     counts : ndarray, shape (W, K, K)
         Soft counts of `posterior`.
     confusions : ndarray, shape (W, K, K)
@@ -98,17 +109,24 @@ class Fit:
     objective: list[float]
 
 
-def prepare(answers: Answers, gold: GoldRows, pattern: np.ndarray, gold_sample: str | None) -> Setup:
+def prepare(
+    answers: Answers, gold: GoldRows, pattern: np.ndarray, gold_sample: str | None, group: np.ndarray | None = None
+) -> Setup:
     """Settle what stays fixed: the anchor of the prior, and who gets a confusion of their own."""
     n_items, _, n_classes = answers.shape
+    group = np.zeros(n_items, np.intp) if group is None else group
+    size = np.bincount(group)[:, None]
     use = np.ones(n_items, bool)
-    if gold_sample == "random" and len(gold) >= ENOUGH_GOLD:
-        anchor, weight = (gold.truth.sum(axis=0) + 1) / (len(gold) + n_classes), 0.3 * n_items
-    else:
-        anchor, weight = vote_shares(answers, 0.5).mean(axis=0), ANCHOR
+    anchor, weight = _grouped(vote_shares(answers, 0.5), group) / size, ANCHOR
     if gold_sample != "random":
         use[gold.rows] = False
-    return Setup(answers, gold, pattern, anchor, weight, use, _well_connected(answers), _confirmed(answers, gold))
+    elif len(gold) >= ENOUGH_GOLD * len(size):
+        known = np.zeros((n_items, n_classes))
+        known[gold.rows] = gold.truth
+        known = _grouped(known, group) + 1
+        anchor, weight = known / known.sum(axis=1, keepdims=True), 0.3 * n_items / len(size)
+    own, inverted = _well_connected(answers), _confirmed(answers, gold)
+    return Setup(answers, gold, pattern, group, anchor, weight, use, own, inverted)
 
 
 def run(
@@ -136,7 +154,7 @@ def run(
     enough = TOLERANCE * answers.weight.sum()
     for n_iter in range(1, max_rounds + 1):
         prior, _, confusions, pooled, adversary = parameters(setup, posterior, frozen, sticky)
-        joint = np.log(prior) + evidence(answers, np.log(confusions))
+        joint = np.log(prior)[setup.group] + evidence(answers, np.log(confusions))
         posterior, likelihood = normalise(joint)
         posterior[gold.rows] = gold.truth
         likelihood[gold.rows] = np.where(gold.accepted, gold.truth * joint[gold.rows], 0.0).sum(axis=1)
@@ -158,17 +176,18 @@ def run(
 def parameters(
     setup: Setup, posterior: np.ndarray, pooled: np.ndarray | None = None, sticky: np.ndarray | bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Prior (K,), soft counts and confusions (W, K, K), pooled confusion (K, K) and adversaries (W,)."""
+    """Prior (G, K), soft counts and confusions (W, K, K), pooled confusion (K, K) and adversaries (W,)."""
     counts = soft_counts(setup.answers, posterior)
     if pooled is None:
         pooled = pooled_confusion(counts.sum(axis=0), setup.pattern)
-    confusions = shrunk_confusions(counts * setup.own[:, None, None], pooled, STRENGTH)
+    confusions = shrunk_confusions(counts * setup.own[:, None, None], pooled, setup.strength)
     adversary = np.zeros(len(confusions), bool)
     if setup.guard:
         adversary = (is_adversary(counts, confusions, len(counts)) & ~setup.inverted & setup.own) | sticky
         confusions[adversary] = confusions[adversary].mean(axis=1, keepdims=True)
-    share = posterior[setup.counts_for_prior].sum(axis=0) + setup.anchor_weight * setup.anchor
-    return share / share.sum(), counts, confusions, pooled, adversary
+    seen = posterior if setup.counts_for_prior.all() else posterior * setup.counts_for_prior[:, None]
+    prior = row_normalise(_grouped(seen, setup.group) + setup.anchor_weight * setup.anchor)
+    return prior, counts, confusions, pooled, adversary
 
 
 def is_adversary(counts: np.ndarray, confusions: np.ndarray, n_workers: int) -> np.ndarray:
@@ -200,10 +219,16 @@ def is_adversary(counts: np.ndarray, confusions: np.ndarray, n_workers: int) -> 
     return below & (doubt > ndtri(1 - 0.001 / n_workers))
 
 
+def _grouped(table: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Sums of the rows of each group, shape (G, K)."""
+    n_groups = int(group.max()) + 1
+    return np.stack([np.bincount(group, column, n_groups) for column in table.T], axis=1)
+
+
 def _penalty(setup: Setup, prior: np.ndarray, confusions: np.ndarray, pooled: np.ndarray) -> float:
     own = confusions[setup.own]
     return float(
-        STRENGTH * (pooled * np.log(own)).sum()
+        setup.strength * (pooled * np.log(own)).sum()
         + setup.anchor_weight * (setup.anchor * np.log(prior)).sum()
         + 5 * (setup.pattern * np.log(pooled)).sum()
     )

@@ -135,7 +135,7 @@ class HierarchicalDawidSkene:
         if status != "degenerate" and guards.loses_on_gold(setup, fit, self.guards_):
             status = "fallback"
         posterior = shares if status in guards.MAJORITY else fit.posterior
-        winner = most_likely(posterior, fit.prior)
+        winner = most_likely(posterior, fit.prior.mean(axis=0))
         if status == "ok" and guards.flips_too_much(answers, shares, winner, self.guards_):
             status = "flips"
         if status == "ok" and fit.adversary.any():
@@ -147,5 +147,5 @@ class HierarchicalDawidSkene:
         self.posteriors_ = posterior
         self.labels_ = answers.classes[winner]
         self.confusions_, self.counts_, self.pooled_ = fit.confusions, fit.counts, fit.pooled
-        self.prior_, self.n_iter_, self.objective_ = fit.prior, fit.n_iter, fit.objective
+        self.prior_, self.n_iter_, self.objective_ = fit.prior[0], fit.n_iter, fit.objective
         self.adversaries_ = answers.workers[fit.adversary]

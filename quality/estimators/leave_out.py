@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quality.estimators.em import STRENGTH, Fit, Setup
+from quality.estimators.em import Fit, Setup
 
 #: Judgments worked on at once, to bound the memory.
 CHUNK = 1 << 17
@@ -43,11 +43,13 @@ def _log_rates(setup: Setup, fit: Fit, chosen: np.ndarray) -> np.ndarray:
     """log th_w[., y] of the chosen judgments without what their own item taught, shape (n, K)."""
     answers = setup.answers
     worker, label = answers.worker[chosen], answers.label[chosen]
-    prior_counts = STRENGTH * fit.pooled
+    prior_counts = setup.strength * fit.pooled
     own = setup.own[worker, None]
     group, gave = _given(answers.item[chosen], worker, label, answers.weight[chosen], fit.prior.size)
     posterior = fit.posterior[answers.item[chosen]]
-    row = np.maximum(fit.counts.sum(axis=2)[worker] - gave.sum(axis=1)[group, None] * posterior, 0) * own + STRENGTH
+    row = (
+        np.maximum(fit.counts.sum(axis=2)[worker] - gave.sum(axis=1)[group, None] * posterior, 0) * own + setup.strength
+    )
     mine = gave[group, label][:, None] * posterior
     rates = (np.maximum(fit.counts[worker, :, label] - mine, 0) * own + prior_counts[:, label].T) / row
     if setup.guard:
