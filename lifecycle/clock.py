@@ -9,6 +9,7 @@ from lifecycle.close import close_finished
 from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
+from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
 
 log = logging.getLogger(__name__)
 
@@ -18,4 +19,7 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("decide", decide_due, 1.0),
     ("expire", expire_due, 1.0),
     ("close", close_finished, 5.0),
+    ("expired batches", pause_expired, 10.0),
+    ("shares", raise_share_caps, 60.0),
+    ("old rows", forget_old_rows, 600.0),
 ]

@@ -1,12 +1,20 @@
 """One HIT from accept to paid."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from core.states import move
 from lifecycle.accept import accept
 from lifecycle.clock import STEPS
+from lifecycle.close import close_batch
 from lifecycle.submit import submit
-from marketplace.errors import NoWork
-from marketplace.models import Assignment, Hit
+from lifecycle.upkeep import pause_expired, raise_share_caps
+from marketplace.errors import BatchNotOpen, CapReached, NoWork
+from marketplace.models import Assignment, Batch, Hit
+from marketplace.services.judging import purses_of
+from marketplace.services.places import release_unneeded
 from payments.models import Account
 from payments.selectors import balance
 from quality.models import Belief
@@ -48,3 +56,52 @@ def test_a_worker_gets_each_hit_once(make_batch, make_worker):
     assert len({place.hit_id for place in places}) == 3
     with pytest.raises(NoWork):
         accept(worker=worker, batch=batch)
+
+
+@pytest.mark.django_db
+def test_a_batch_past_its_time_takes_no_new_work(make_batch, make_worker):
+    batch, worker = make_batch(hits=2), make_worker()
+    accept(worker=worker, batch=batch)
+    Batch.objects.filter(pk=batch.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    pause_expired()
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.paused_because) == ("paused", "expired")
+    with pytest.raises(BatchNotOpen):
+        accept(worker=worker, batch=batch)
+
+
+@pytest.mark.django_db
+def test_a_cap_rises_to_three_times_the_mean(make_batch, make_worker):
+    batch = make_batch(hits=30, place_cap=5)
+    busy, other = make_worker(), make_worker()
+    for worker, number in ((busy, 5), (other, 3)):
+        for _ in range(number):
+            place = accept(worker=worker, batch=batch)
+            submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="one"))
+    with pytest.raises(CapReached):
+        accept(worker=busy, batch=batch)
+
+    raise_share_caps()
+
+    batch.refresh_from_db()
+    assert batch.place_cap == 12
+    accept(worker=busy, batch=batch)
+
+
+@pytest.mark.django_db
+def test_in_budget_mode_what_one_hit_saves_is_kept_for_the_others_until_close(make_batch, make_worker):
+    batch = make_batch(hits=1, rules={"mode": "budget", "budget": "5.00"})
+    hit = Hit.objects.get(batch=batch)
+    move(hit, Hit.State.RETIRED)
+
+    release_unneeded(hit_ids=[hit.pk], purses=purses_of([batch]))
+
+    assert balance(Account.Kind.REPAIR, batch.pk) == 7 * 110_000
+
+    close_batch(batch=Batch.objects.get(pk=batch.pk))
+
+    assert balance(Account.Kind.ESCROW, batch.pk) == 0
+    assert balance(Account.Kind.REPAIR, batch.pk) == 0
+    assert balance(Account.Kind.AVAILABLE, batch.project.requester_id) == 1_000_000_000

@@ -38,7 +38,13 @@ SELECT id, worker_id, reward FROM a
 def purse_of(batch: Batch) -> Purse:
     """The accounts of a batch; `batch.project.requester` should be at hand."""
     requester = batch.project.requester
-    return Purse(batch_id=batch.pk, requester_id=requester.pk, currency=requester.currency)
+    has_budget = batch.design.get("rules", {}).get("mode") == "budget"
+    return Purse(
+        batch_id=batch.pk,
+        requester_id=requester.pk,
+        currency=requester.currency,
+        keeps_savings=has_budget and batch.state != Batch.State.CLOSED,
+    )
 
 
 def purses_of(batches: Collection[Batch]) -> dict[int, tuple[Purse, int]]:

@@ -20,6 +20,8 @@ class Purse:
     batch_id: int
     requester_id: int
     currency: str
+    #: In budget mode what one HIT saves is kept for the others, until the batch closes.
+    keeps_savings: bool = False
 
     @property
     def escrow(self) -> Account:
@@ -55,9 +57,9 @@ def put_aside(*, purse: Purse, amount: int, key: str, repair: int = 0) -> None:
 
 def give_back(*, purse: Purse, amounts: dict[str, int], kind: str = "release") -> None:
     """Return money that no place needs: key -> micros."""
-    escrow, available = purse.escrow, purse.available
+    escrow, back = purse.escrow, purse.repair if purse.keeps_savings else purse.available
     post_transfers(
-        Movement(key=key, kind=kind, amounts={escrow: -amount, available: amount}) for key, amount in amounts.items()
+        Movement(key=key, kind=kind, amounts={escrow: -amount, back: amount}) for key, amount in amounts.items()
     )
 
 

@@ -1,0 +1,55 @@
+"""Slow hands of the clock: batches whose time is over, and how much of a batch one worker may do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from core.errors import IllegalMove
+from core.models import IdempotencyKey, Outbox
+from core.states import move
+from marketplace.models import Batch
+
+#: A worker may do max_share of a batch, or this many times the mean, whichever is more (QUALITY.md section 3).
+TIMES_THE_MEAN = 3
+
+# Raises caps only: whoever was let in stays in. The mean is over the workers who took part.
+RAISE_CAPS = """
+UPDATE marketplace_batch b SET place_cap = s.cap
+FROM (
+    SELECT p.batch_id, ceil(%(times)s * avg(p.taken_in_all))::int AS cap
+    FROM marketplace_participation p JOIN marketplace_batch o ON o.id = p.batch_id
+    WHERE o.state = 'open' AND o.place_cap IS NOT NULL AND p.taken_in_all > 0
+      AND o.design->'rules'->>'per_worker' IS NULL
+    GROUP BY p.batch_id
+) s WHERE b.id = s.batch_id AND s.cap > b.place_cap
+"""
+
+
+def pause_expired() -> int:
+    """Batches past their time take no new work; what was accepted is answered and paid."""
+    paused = 0
+    for batch in Batch.objects.filter(state=Batch.State.OPEN, expires_at__lte=timezone.now()):
+        try:
+            move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.EXPIRED)
+        except IllegalMove:
+            continue  # someone closed or paused it this very moment
+        paused += 1
+    return paused
+
+
+def raise_share_caps() -> int:
+    """Let busy workers go on where the others are few."""
+    with connection.cursor() as cursor:
+        cursor.execute(RAISE_CAPS, {"times": TIMES_THE_MEAN})
+        return cursor.rowcount
+
+
+def forget_old_rows() -> int:
+    """Delete what only served a while: idempotency keys after a day, delivered outbox rows after 30."""
+    now = timezone.now()
+    keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=25)).delete()
+    sent, _ = Outbox.objects.filter(delivered_at__lt=now - timedelta(days=30)).delete()
+    return keys + sent
