@@ -21,6 +21,22 @@ from quality.services.beliefs import Learned
 CANNOT_BE_ANSWERED = 2
 FIRST_FEW = 3
 
+#: Who says so more often than 3 x the batch's median, from 10 answers on, is not heard here. Where hardly anyone says
+#: so, one in ten is still usual.
+FEW_ANSWERS, USUAL_SHARE = 10, 0.10
+
+CREDIBLE = """
+WITH said AS (
+    SELECT a.worker_id, count(*) AS answers, avg((n.data ? 'cannot_answer')::int) AS share,
+           bool_or(a.hit_id = %(hit)s AND n.data ? 'cannot_answer') AS here
+    FROM marketplace_assignment a JOIN marketplace_answer n ON n.assignment_id = a.id
+    WHERE a.batch_id = %(batch)s AND a.state IN ('submitted', 'approved', 'rejected')
+      AND a.worker_id IN (SELECT worker_id FROM marketplace_participation WHERE batch_id = %(batch)s)
+    GROUP BY a.worker_id
+), usual AS (SELECT percentile_cont(.5) WITHIN GROUP (ORDER BY share) AS median FROM said)
+SELECT count(*) FROM said, usual WHERE here AND (answers < %(few)s OR share <= greatest(3 * median, %(usual)s))
+"""
+
 COUNT = """
 SELECT a.hit_id,
        count(*) FILTER (WHERE a.state IN ('accepted', 'revising')
@@ -86,7 +102,11 @@ def _settle_open(hit: Hit, known: Learned, count: Count, design: Design, batch: 
 
 def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
     answered = known.answers + count.cannot
-    return hit.lane == 0 and count.cannot >= CANNOT_BE_ANSWERED and answered <= FIRST_FEW
+    if hit.lane or count.cannot < CANNOT_BE_ANSWERED or answered > FIRST_FEW:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(CREDIBLE, {"hit": hit.pk, "batch": hit.batch_id, "few": FEW_ANSWERS, "usual": USUAL_SHARE})
+        return cursor.fetchone()[0] >= CANNOT_BE_ANSWERED
 
 
 def _enough(design: Design) -> int:

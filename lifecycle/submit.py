@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from marketplace.models import Assignment
 from marketplace.selectors import Design, design_of
 from marketplace.services.submitting import Receipt, parse_body, submit_answer
+from payments.services.goodwill import pay_late
+from quality.models import Flag
 
 
 def submit(*, assignment: Assignment, raw: bytes, undo: int | None = None) -> Receipt:
@@ -21,7 +26,31 @@ def submit(*, assignment: Assignment, raw: bytes, undo: int | None = None) -> Re
     design = design_of(assignment.batch)
     parsed = parse_body(raw, design.schema, _item_data(assignment, design))
     undo = design.rules.undo_seconds if undo is None else undo
-    return submit_answer(assignment=assignment, raw=raw, parsed=parsed, undo=undo)
+    receipt = submit_answer(assignment=assignment, raw=raw, parsed=parsed, undo=undo)
+    if not receipt.has_place:
+        compensate_late(assignment)
+    return receipt
+
+
+def compensate_late(assignment: Assignment) -> None:
+    """The place was gone, the work was done: goodwill pays once a worker a day; beyond that staff decide."""
+    currency = assignment.batch.project.requester.currency
+    paid = pay_late(
+        worker_id=assignment.worker_id, amount=assignment.reward, day=timezone.now().date(), currency=currency
+    )
+    if not paid and assignment.reward:
+        Flag.objects.get_or_create(
+            key=f"late:{assignment.pk}",
+            defaults={
+                "kind": "late",
+                "project": assignment.batch.project,
+                "batch": assignment.batch,
+                "worker_id": assignment.worker_id,
+                "evidence": {"assignment": str(assignment.public_id)},
+                "message": "An answer came after its place was gone. Staff decide whether it is compensated.",
+                "expires_at": timezone.now() + timedelta(days=90),
+            },
+        )
 
 
 def _item_data(assignment: Assignment, design: Design) -> dict[str, Any]:

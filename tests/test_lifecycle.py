@@ -17,7 +17,8 @@ from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
 from payments.models import Account
 from payments.selectors import balance
-from quality.models import Belief
+from payments.services.goodwill import fill_goodwill
+from quality.models import Belief, Flag
 from tests.support.factories import body
 
 
@@ -105,3 +106,42 @@ def test_in_budget_mode_what_one_hit_saves_is_kept_for_the_others_until_close(ma
     assert balance(Account.Kind.ESCROW, batch.pk) == 0
     assert balance(Account.Kind.REPAIR, batch.pk) == 0
     assert balance(Account.Kind.AVAILABLE, batch.project.requester_id) == 1_000_000_000
+
+
+@pytest.mark.django_db
+def test_two_of_three_who_cannot_answer_park_the_hit_and_are_paid(make_batch, make_worker):
+    batch = make_batch(hits=1)
+    workers = [make_worker(), make_worker()]
+    for worker in workers:
+        place = accept(worker=worker, batch=batch)
+        submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=b'{"cannot_answer": "it is blank"}')
+
+    run_clock()
+
+    assert Hit.objects.get(batch=batch).state == Hit.State.PARKED
+    assert [balance(Account.Kind.PAYABLE, w.pk) for w in workers] == [100_000] * 2
+    assert balance(Account.Kind.ESCROW, batch.pk) == 0
+
+
+@pytest.mark.django_db
+def test_a_late_answer_without_a_place_is_kept_and_paid_by_goodwill_once_a_day(make_batch, make_worker, make_user):
+    batch, late = make_batch(hits=2, rules={"mode": "fixed", "answers": 1}), make_worker()
+    places = [accept(worker=late, batch=batch) for _ in range(2)]
+    Assignment.objects.filter(worker=late).update(deadline=timezone.now() - timedelta(seconds=1))
+    run_clock()
+    for _ in range(2):
+        other = make_worker()
+        for place in (accept(worker=other, batch=batch) for _ in range(1)):
+            submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="one"))
+    run_clock()
+    fill_goodwill(amount=20_000, by=make_user(is_staff=True), key="1")
+    Assignment.objects.filter(worker=late).update(reward=5_000)
+
+    receipts = [
+        submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="zero")) for place in places
+    ]
+
+    assert [receipt.has_place for receipt in receipts] == [False, False]
+    assert balance(Account.Kind.PAYABLE, late.pk) == 5_000
+    assert balance(Account.Kind.GOODWILL) == 15_000
+    assert Flag.objects.filter(kind="late").count() == 1

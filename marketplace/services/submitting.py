@@ -53,6 +53,8 @@ class Receipt:
     received_at: datetime
     final_at: datetime
     is_late: bool = False
+    #: False when it came after its place was gone: kept for the requester to see, and no more.
+    has_place: bool = True
 
 
 def parse_body(raw: bytes, schema: Schema, data: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +186,9 @@ def _add_version(
         final_at=final_at,
         digested_at=digested_at,
     )
-    return Receipt(version, sha256.hex(), answer.received_at, answer.final_at, is_late=is_late)
+    return Receipt(
+        version, sha256.hex(), answer.received_at, answer.final_at, is_late=is_late, has_place=digested_at is None
+    )
 
 
 @transaction.atomic
