@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
-from core import audit
+from core import audit, clock
 from core.states import move
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
 from marketplace.models import Appeal, Assignment, Batch
@@ -25,7 +24,7 @@ BATCH_LOCK = 7_220_003
 
 def decide_due(limit: int = 2000) -> int:
     """What silence decides: approve what nobody looked at, end redos and appeals that ran out. Called every second."""
-    now = timezone.now()
+    now = clock.now()
     due = Assignment.objects.filter(decide_at__lte=now).order_by("decide_at")
     rows = list(due.values_list("pk", "batch_id", "state")[:limit])
     done = 0
@@ -129,7 +128,7 @@ def end_redo(*, assignment_id: int) -> int:
     assignment = Assignment.objects.get(pk=assignment_id)
     lock_places(assignment)
     assignment.refresh_from_db()
-    if assignment.state != Assignment.State.REVISING or (assignment.decide_at or timezone.now()) > timezone.now():
+    if assignment.state != Assignment.State.REVISING or (assignment.decide_at or clock.now()) > clock.now():
         return 0
     move(assignment, Assignment.State.SUBMITTED)
     return 1
@@ -141,7 +140,7 @@ def end_rejection(*, assignment_id: int) -> int:
     assignment = Assignment.objects.get(pk=assignment_id)
     lock_places(assignment)
     assignment.refresh_from_db()
-    if assignment.state != Assignment.State.REJECTED or (assignment.decide_at or timezone.now()) > timezone.now():
+    if assignment.state != Assignment.State.REJECTED or (assignment.decide_at or clock.now()) > clock.now():
         return 0
     appeal = Appeal.objects.filter(assignment=assignment, state=Appeal.State.OPEN).first()
     if appeal:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import F
-from django.utils import timezone
 
+from core import clock
 from lifecycle.events import answers_submitted, label_settled
 from lifecycle.settle import settle_hits
 from marketplace.models import Answer, Assignment, Batch, Hit
@@ -62,7 +62,7 @@ def digest_hits(*, project_id: int, hit_ids: Collection[int]) -> int:
     mark_digested(due)
     settle_hits(hits=hits, learned=learned, batches=batches, designs=designs)
     set_decision_clock(due, designs)
-    tell(due, learned, batches)
+    tell(due, learned, {hit.pk: batches[hit.batch_id] for hit in hits})
     return len(due)
 
 
@@ -76,7 +76,7 @@ def lock_hits(hit_ids: Collection[int]) -> list[Hit]:
 def lock_undigested(hits: Sequence[Hit]) -> Due:
     """Final answers nobody has learned from yet; the HITs' locks keep other digests away from them."""
     rows = (
-        Answer.objects.filter(assignment__hit__in=hits, digested_at=None, final_at__lte=timezone.now())
+        Answer.objects.filter(assignment__hit__in=hits, digested_at=None, final_at__lte=clock.now())
         .select_related("assignment")
         .order_by("assignment_id", "version")
     )
@@ -127,11 +127,11 @@ def set_decision_clock(due: Due, designs: dict[int, Design]) -> None:
 
 
 def mark_digested(due: Due) -> None:
-    Answer.objects.filter(pk__in=[answer.pk for answer, _ in due]).update(digested_at=timezone.now())
+    Answer.objects.filter(pk__in=[answer.pk for answer, _ in due]).update(digested_at=clock.now())
 
 
-def tell(due: Due, learned: dict[int, Learned], batches: dict[int, Batch]) -> None:
-    answers_submitted([assignment for _, assignment in newest_versions(due)], batches)
-    for known in learned.values():
+def tell(due: Due, learned: dict[int, Learned], batch_of: dict[int, Batch]) -> None:
+    answers_submitted([assignment for _, assignment in newest_versions(due)], batch_of)
+    for hit_id, known in learned.items():
         for belief in known.newly_settled:
-            label_settled(belief, batches[belief.hit.batch_id])
+            label_settled(belief, batch_of[hit_id])

@@ -30,16 +30,16 @@ def emit(event: str, key: str, hooks: Iterable[Webhook], payload: Mapping[str, A
     )
 
 
-def answers_submitted(assignments: Iterable[Assignment], batches: Mapping[int, Batch]) -> None:
+def answers_submitted(assignments: Iterable[Assignment], batch_of: Mapping[int, Batch]) -> None:
+    """`batch_of` maps HITs to their batch."""
     event = "answer.submitted"
-    by_requester = {
-        b.project.requester_id: hooks_for(event, requester=b.project.requester_id) for b in batches.values()
-    }
+    requesters = {batch.project.requester_id for batch in batch_of.values()}
+    hooks = {requester: hooks_for(event, requester=requester) for requester in requesters}
     for assignment in assignments:
-        batch = batches[assignment.batch_id]
-        if hooks := by_requester[batch.project.requester_id]:
+        batch = batch_of[assignment.hit_id]
+        if asked := hooks[batch.project.requester_id]:
             payload = {"assignment": str(assignment.public_id), "batch": str(batch.public_id)}
-            emit(event, str(assignment.public_id), hooks, payload)
+            emit(event, str(assignment.public_id), asked, payload)
 
 
 def label_settled(belief: Belief, batch: Batch) -> None:

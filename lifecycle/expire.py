@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
+from core import clock
 from core.errors import Invalid
 from core.models import Watermark
 from core.states import move
@@ -25,7 +25,7 @@ RETURNS_FROM, RETURNS_ALARM, RETURNS_PAUSE = 10, 0.20, 0.40
 
 def expire_due(limit: int = 1000) -> int:
     """End the places whose time is over. The database's clock is the only authority."""
-    now = timezone.now()
+    now = clock.now()
     mark, _ = Watermark.objects.get_or_create(name="expire", defaults={"at": now - timedelta(days=3650)})
     # The index on `deadline` names no state, else no submit were HOT; the watermark spares us all of history.
     late = Assignment.objects.filter(
@@ -44,7 +44,7 @@ def expire(*, assignment_id: int) -> int:
     assignment = Assignment.objects.get(pk=assignment_id)
     lock_places(assignment)
     assignment.refresh_from_db()
-    if assignment.state != Assignment.State.ACCEPTED or assignment.deadline > timezone.now():
+    if assignment.state != Assignment.State.ACCEPTED or assignment.deadline > clock.now():
         return 0
     if assignment.is_ahead:  # never opened: it counts in no statistic, cap or exposure
         give_up_place(assignment, Assignment.State.LAPSED, uncount=True)
@@ -104,7 +104,7 @@ def _watch_returns(assignment: Assignment) -> None:
             "batch": batch,
             "message": f"{share:.0%} of the latest HITs came back unanswered. Look at the reasons and mend the work.",
             "evidence": {"share": round(share, 3), "of": len(states)},
-            "expires_at": timezone.now() + timedelta(days=90),
+            "expires_at": clock.now() + timedelta(days=90),
         },
     )
     if is_pause and batch.state == Batch.State.OPEN:

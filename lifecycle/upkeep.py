@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import connection
-from django.utils import timezone
 
+from core import clock
 from core.errors import IllegalMove
 from core.models import IdempotencyKey, Outbox
 from core.states import move
@@ -31,7 +31,7 @@ FROM (
 def pause_expired() -> int:
     """Batches past their time take no new work; what was accepted is answered and paid."""
     paused = 0
-    for batch in Batch.objects.filter(state=Batch.State.OPEN, expires_at__lte=timezone.now()):
+    for batch in Batch.objects.filter(state=Batch.State.OPEN, expires_at__lte=clock.now()):
         try:
             move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.EXPIRED)
         except IllegalMove:
@@ -49,7 +49,7 @@ def raise_share_caps() -> int:
 
 def forget_old_rows() -> int:
     """Delete what only served a while: idempotency keys after a day, delivered outbox rows after 30."""
-    now = timezone.now()
+    now = clock.now()
     keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=25)).delete()
     sent, _ = Outbox.objects.filter(delivered_at__lt=now - timedelta(days=30)).delete()
     return keys + sent

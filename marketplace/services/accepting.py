@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.utils import timezone
 
+from core import clock
 from marketplace.errors import AlreadyHad, BatchNotOpen, CapReached, HitFull, NotEligible, NoWork, TooManyOpen
 from marketplace.models import Assignment, Batch, Hit, Participation
 from marketplace.models.hit import LAST_POSITION
@@ -151,7 +151,7 @@ def _accept_slowly(worker: Worker, batch: Batch, key: str | None, ahead: bool, l
     if earlier := _place_by_key(worker, key):
         return earlier
     participation = check_in(worker=worker, batch=batch)
-    if participation.dry_until and participation.dry_until > timezone.now():
+    if participation.dry_until and participation.dry_until > clock.now():
         raise NoWork
     place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
     for low, high in RETRIES:
@@ -162,7 +162,7 @@ def _accept_slowly(worker: Worker, batch: Batch, key: str | None, ahead: bool, l
     if place or (place := _place_by_key(worker, key)):
         return place
     _raise_if_capped(participation, batch)
-    Participation.objects.filter(pk=participation.pk).update(dry_until=timezone.now() + DRY_FOR)
+    Participation.objects.filter(pk=participation.pk).update(dry_until=clock.now() + DRY_FOR)
     raise NoWork
 
 
@@ -203,7 +203,7 @@ def check_in(*, worker: Worker, batch: Batch) -> Participation:
     if reasons:
         told = {r.code: f"{r.message} {r.remedy}".strip() for r in reasons}
         raise NotEligible(" ".join(told.values()), errors=told)
-    participation.checked_until = timezone.now() + CHECK_STANDS
+    participation.checked_until = clock.now() + CHECK_STANDS
     participation.save(update_fields=["checked_until"])
     return participation
 
@@ -213,14 +213,14 @@ def recheck(*, worker_id: int, batch_ids: Any = None) -> None:
     rows = Participation.objects.filter(worker_id=worker_id)
     if batch_ids is not None:
         rows = rows.filter(batch_id__in=batch_ids)
-    rows.update(checked_until=timezone.now())
+    rows.update(checked_until=clock.now())
 
 
 @transaction.atomic
 def open_place(*, assignment: Assignment) -> Assignment:
     """The worker sees a HIT that was accepted ahead: work time and deadline start now. Safe to call again."""
     batch = assignment.batch
-    now = timezone.now()
+    now = clock.now()
     opened = Assignment.objects.filter(
         pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now
     ).update(is_ahead=False, opened_at=now, deadline=now + timedelta(seconds=batch.assignment_seconds))
@@ -237,7 +237,7 @@ def open_place(*, assignment: Assignment) -> Assignment:
 
 def renew_lease(*, assignment: Assignment, lease: int = 120) -> bool:
     """The open page keeps the next HIT for another while."""
-    now = timezone.now()
+    now = clock.now()
     return bool(
         Assignment.objects.filter(
             pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now
@@ -296,6 +296,6 @@ def _raise_if_capped(participation: Participation, batch: Batch) -> None:
         raise TooManyOpen
     if batch.place_cap is not None and participation.taken_in_all >= batch.place_cap:
         raise CapReached
-    is_today = participation.today == timezone.now().date()
+    is_today = participation.today == clock.now().date()
     if batch.day_cap is not None and is_today and participation.taken_today >= batch.day_cap:
         raise CapReached("You have done as many HITs of this batch as one person may in a day. Come back tomorrow.")

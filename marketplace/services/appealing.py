@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
+from core import clock
 from core.errors import Conflict, Invalid
 from core.states import move
 from marketplace.models import Appeal, Assignment
@@ -24,11 +24,11 @@ def file_appeal(*, assignment: Assignment, reason: str) -> Appeal:
     assignment = Assignment.objects.select_for_update(no_key=True).get(pk=assignment.pk)
     if assignment.state != Assignment.State.REJECTED:
         raise Conflict("Only a rejected answer can be appealed.", code="not_rejected")
-    if assignment.decide_at is None or assignment.decide_at <= timezone.now():
+    if assignment.decide_at is None or assignment.decide_at <= clock.now():
         raise Conflict("The 7 days for an appeal are over.", code="appeal_window_over")
     if Appeal.objects.filter(assignment=assignment).exists():
         raise Conflict("You have appealed already.", code="appealed_already")
-    rule_by = timezone.now() + RULING_WINDOW
+    rule_by = clock.now() + RULING_WINDOW
     Assignment.objects.filter(pk=assignment.pk).update(decide_at=rule_by)
     return Appeal.objects.create(assignment=assignment, reason=reason.strip(), rule_by=rule_by)
 
@@ -37,4 +37,4 @@ def close_appeal(*, appeal: Appeal, is_upheld: bool, ruling: str) -> Appeal:
     if not ruling.strip():
         raise Invalid(errors={"ruling": "Say why: the worker and the requester read it."})
     state = Appeal.State.UPHELD if is_upheld else Appeal.State.DISMISSED
-    return move(appeal, state, ruling=ruling.strip(), ruled_at=timezone.now())
+    return move(appeal, state, ruling=ruling.strip(), ruled_at=clock.now())

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import connection
-from django.utils import timezone
 
+from core import clock
 from core.errors import Conflict, Invalid
 from core.states import move
 from marketplace.models import Appeal, Assignment, Batch
@@ -75,14 +75,14 @@ def approve_rejected(*, assignment: Assignment, batch: Batch, by: int | None, re
     ------
     InsufficientFunds, Conflict
     """
-    is_old = assignment.decided_at is not None and assignment.decided_at < timezone.now() - SECOND_THOUGHTS
+    is_old = assignment.decided_at is not None and assignment.decided_at < clock.now() - SECOND_THOUGHTS
     if is_old and not Appeal.objects.filter(assignment=assignment, state=Appeal.State.UPHELD).exists():
         raise Conflict("A rejection can be undone for 30 days.", code="too_late")
     is_put_aside = assignment.decide_at is not None
     move(
         assignment,
         Assignment.State.APPROVED,
-        decided_at=timezone.now(),
+        decided_at=clock.now(),
         decide_at=None,
         decided_by=by,
         decision_reason=reason,
@@ -107,7 +107,7 @@ def reject_submitted(*, assignment: Assignment, by: int | None, reason: str) -> 
     """
     if not reason.strip():
         raise Invalid(errors={"reason": "Say what was wrong: the worker reads it, and may appeal."})
-    now = timezone.now()
+    now = clock.now()
     return move(
         assignment,
         Assignment.State.REJECTED,
@@ -136,5 +136,5 @@ def send_back(*, assignment: Assignment, by: int | None, note: str) -> Assignmen
         revisions=assignment.revisions + 1,
         decision_reason=note.strip()[:1000],
         decided_by=by,
-        decide_at=timezone.now() + REDO_WINDOW,
+        decide_at=clock.now() + REDO_WINDOW,
     )

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.utils import timezone
 
+from core import clock
 from core.errors import Invalid
 from core.states import move
 from marketplace.errors import AlreadyFinal, AnswerInvalid, DeadlinePassed, NotYours
@@ -124,7 +124,7 @@ def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dic
     """Not the plain first submit: a repeat, a change within the time of undo, a redo, or a late one."""
     lock_places(assignment)
     assignment.refresh_from_db()
-    state, now = assignment.state, timezone.now()
+    state, now = assignment.state, clock.now()
     last = assignment.answers.order_by("-version").first()
     if last is not None and bytes(last.sha256) == sha256:
         return Receipt(last.version, sha256.hex(), last.received_at, last.final_at)
@@ -150,7 +150,7 @@ def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dic
 
 def _submit_late(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dict[str, Any]) -> Receipt:
     """After the deadline: as good as in time while the place is free, else kept for the requester to see."""
-    now = timezone.now()
+    now = clock.now()
     is_first = not assignment.answers.exists()
     if not is_first:
         raise DeadlinePassed
@@ -202,4 +202,4 @@ def revise_answer(*, assignment: Assignment, raw: bytes, parsed: dict[str, Any])
     last = assignment.answers.order_by("-version").first()
     if last is not None and bytes(last.sha256) == sha256:
         return Receipt(last.version, sha256.hex(), last.received_at, last.final_at)
-    return _add_version(assignment, (last.version if last else 0) + 1, raw, sha256, parsed, timezone.now())
+    return _add_version(assignment, (last.version if last else 0) + 1, raw, sha256, parsed, clock.now())
