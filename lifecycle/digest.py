@@ -25,7 +25,7 @@ SELECT b.project_id, a.hit_id
 FROM marketplace_answer n
 JOIN marketplace_assignment a ON a.id = n.assignment_id
 JOIN marketplace_batch b ON b.id = a.batch_id
-WHERE n.digested_at IS NULL AND n.final_at <= now()
+WHERE n.digested_at IS NULL AND n.final_at <= statement_timestamp()
 ORDER BY n.final_at LIMIT %s
 """
 

@@ -23,7 +23,7 @@ MOST_REDOS = 2
 # One statement approves many: state, and the place it stood on is no longer put aside for.
 APPROVE = """
 WITH a AS (
-    UPDATE marketplace_assignment SET state = 'approved', decided_at = now(), decide_at = NULL,
+    UPDATE marketplace_assignment SET state = 'approved', decided_at = statement_timestamp(), decide_at = NULL,
            decided_by = %(by)s, decision_reason = %(reason)s
     WHERE id = ANY(%(ids)s) AND batch_id = %(batch)s AND state = 'submitted'
     RETURNING id, hit_id, worker_id, reward

@@ -32,14 +32,15 @@ WITH me AS MATERIALIZED (
     WHERE a.id = %(assignment)s FOR NO KEY UPDATE OF p
 ), a AS (
     UPDATE marketplace_assignment a
-    SET state = 'submitted', submitted_at = now(), active_seconds = %(seconds)s
+    SET state = 'submitted', submitted_at = statement_timestamp(), active_seconds = %(seconds)s
     FROM me WHERE a.id = %(assignment)s AND a.state = 'accepted' AND NOT a.is_ahead AND a.deadline > now()
     RETURNING a.id
 ), p AS (
     UPDATE marketplace_participation p SET open_places = p.open_places - 1 FROM me, a WHERE p.id = me.id
 )
 INSERT INTO marketplace_answer (assignment_id, version, raw, sha256, data, final_at)
-SELECT a.id, 1, %(raw)s, %(sha256)s, %(data)s::jsonb, now() + make_interval(secs => %(undo)s) FROM a
+SELECT a.id, 1, %(raw)s, %(sha256)s, %(data)s::jsonb,
+       statement_timestamp() + make_interval(secs => %(undo)s) FROM a
 RETURNING received_at, final_at
 """
 
