@@ -165,8 +165,14 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_TIMEZONE = "UTC"
+#: The supervisor starts workers again that took no pulse of beat for so long. More than a task may run.
+WORKER_SILENT_SECONDS = ENV.float("WORKER_SILENT_SECONDS", 90.0)
 CELERY_BEAT_SCHEDULE = {
-    "heartbeat": {"task": "core.tasks.heartbeat", "schedule": 15.0, "options": {"queue": "heartbeat", "expires": 60}},
+    "heartbeat": {
+        "task": "core.tasks.heartbeat",
+        "schedule": WORKER_SILENT_SECONDS / 6,
+        "options": {"queue": "heartbeat", "expires": 60},
+    },
 }
 
 # --- people -----------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def hold(data_dir: Path, *extra: str) -> subprocess.Popen:
 
 
 def server_processes(cluster: postgres.Cluster) -> list[int]:
-    listed = subprocess.check_output(["ps", "-eo", "pid=,args="], text=True).splitlines()
+    listed = subprocess.check_output(["ps", "-wweo", "pid=,args="], text=True).splitlines()
     return [int(line.split()[0]) for line in listed if f"-D {cluster.data}" in line]
 
 

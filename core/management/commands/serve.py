@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,6 @@ from config import postgres
 from config.supervisor import Child, Stop, answers, end, port_taken, say
 
 READY_SECONDS = 60.0
-WORKER_SILENT_SECONDS = 90.0  # a task may run 60 s
 
 
 class Command(BaseCommand):
@@ -57,24 +57,30 @@ class Command(BaseCommand):
         if owned is None:
             return
         try:
+            os.write(owned, f"http://{options['host']}:{options['port']} (process {os.getpid()})".encode())
             server.start()
             say("touchstone", f"PostgreSQL runs in {cluster.data}")
             self._serve(stop, options, server)
         finally:
             server.stop()
+            os.truncate(owned, 0)
             os.close(owned)
 
     def _own(self, server: postgres.Server, stop: Stop) -> int | None:
         """The right to run the server, waiting for a command that has it now. None when asked to stop meanwhile."""
-        deadline = time.monotonic() + postgres.START_SECONDS
+        waiting = False
         while (owned := postgres.take_ownership(server)) is None:
-            if time.monotonic() > deadline:
+            if site := (server.cluster.home / "owner").read_text():
                 raise CommandError(
-                    f"Touchstone already runs from {settings.DATA_DIR}: stop it (Ctrl-C where it runs), or give this "
-                    "one a data folder of its own: DATA_DIR=var2 PORT=8001 make run"
+                    f"Touchstone already runs from {settings.DATA_DIR}: {site}. Stop that one, or give this one a data "
+                    "folder of its own: DATA_DIR=var2 PORT=8001 make run"
                 )
+            if not waiting:
+                waiting = True
+                say("touchstone", "Waiting for a command that uses the database")
             if stop.wait(0.2):
                 return None
+        os.truncate(owned, 0)  # of one that was killed
         return owned
 
     def _serve(self, stop: Stop, options: dict[str, Any], server: postgres.Server | None) -> None:
@@ -103,7 +109,8 @@ class Command(BaseCommand):
 
     def _watch(self, stop: Stop, children: list[Child], server: postgres.Server | None) -> None:
         worker = next(child for child in children if child.name == "worker")
-        look_at = time.monotonic() + WORKER_SILENT_SECONDS
+        silence = settings.WORKER_SILENT_SECONDS
+        look_at = time.monotonic() + silence
         while not stop.wait(0.2):
             if server is not None and server.process is not None and server.process.poll() is not None:
                 say("touchstone", "PostgreSQL died; starting it again")
@@ -111,19 +118,19 @@ class Command(BaseCommand):
             for child in children:
                 child.mind(settings.BASE_DIR)
             if time.monotonic() > look_at:
-                look_at = time.monotonic() + 15
+                look_at = time.monotonic() + silence / 6
                 ran = time.monotonic() - worker.started_at
-                if worker.runs and ran > WORKER_SILENT_SECONDS and self._worker_is_silent():
-                    say("touchstone", f"The worker took no task for {WORKER_SILENT_SECONDS:.0f} s; starting it again")
-                    worker.send(9)
+                if worker.runs and ran > silence and self._worker_is_silent(silence):
+                    say("touchstone", f"The worker took no task for {silence:.0f} s; starting it again")
+                    worker.send(signal.SIGKILL)
 
-    def _worker_is_silent(self) -> bool:
-        """Whether beat's pulse lies in the queue while nobody takes it. An unreachable database proves nothing."""
+    def _worker_is_silent(self, seconds: float) -> bool:
+        """Whether beat's pulse has not been taken for so long. An unreachable database proves nothing."""
         try:
             with psycopg.connect(settings.DATABASE_URL, connect_timeout=3) as connection:
                 row = connection.execute(
                     "SELECT now() - at > make_interval(secs => %s) FROM core_watermark WHERE name = 'celery'",
-                    [WORKER_SILENT_SECONDS],
+                    [seconds],
                 ).fetchone()
         except psycopg.Error:
             return False

@@ -1,0 +1,231 @@
+"""`manage.py serve` as real processes. One data folder for all: the market in it survives everything done here."""
+
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from config import postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("supervisor")]
+
+
+class Site:
+    """A supervisor, the lines it printed so far, and its process tree."""
+
+    def __init__(self, data_dir: Path, port: int, **env: str):
+        self.url = f"http://127.0.0.1:{port}"
+        self.lines: list[str] = []
+        self._new: queue.Queue[str | None] = queue.Queue()
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("DATABASE", "DJANGO", "PYTEST"))
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--port", str(port), "--no-demo"],
+            cwd=ROOT,
+            env=clean | {"DATA_DIR": str(data_dir)} | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self._new.put(line.rstrip())
+        self._new.put(None)
+
+    def wait_for(self, part: str, seconds: float = 60) -> str:
+        """The next line with `part` in it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._new.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            assert line is not None, f"no line with {part!r} among:\n" + "\n".join(self.lines)
+            self.lines.append(line)
+            if part in line:
+                return line
+
+    def tree(self) -> dict[int, str]:
+        """Every process below the supervisor, and itself: pid and command line."""
+        rows = [
+            line.split(None, 2)
+            for line in subprocess.check_output(["ps", "-wweo", "pid=,ppid=,args="], text=True).splitlines()
+        ]
+        found, grew = {self.process.pid: "serve"}, True
+        while grew:
+            more = {int(pid): args for pid, parent, args in rows if int(parent) in found and int(pid) not in found}
+            grew = bool(more)
+            found |= more
+        return found
+
+    def child(self, part: str) -> int:
+        """The pid of the supervisor's own child whose command line has `part` in it."""
+        rows = subprocess.check_output(["ps", "-wweo", "pid=,ppid=,args="], text=True).splitlines()
+        return next(int(r.split()[0]) for r in rows if int(r.split()[1]) == self.process.pid and part in r)
+
+
+def left_of(tree: dict[int, str]) -> dict[int, str]:
+    rows = [
+        line.split(None, 1) for line in subprocess.check_output(["ps", "-wweo", "pid=,stat="], text=True).splitlines()
+    ]
+    alive = {int(pid) for pid, state in rows if not state.startswith("Z")}
+    return {pid: args for pid, args in tree.items() if pid in alive}
+
+
+def none_left(tree: dict[int, str], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while left_of(tree) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not left_of(tree)
+
+
+def serves(url: str) -> bool:
+    try:
+        return urllib.request.urlopen(f"{url}/health/ready", timeout=3).status == 200
+    except OSError:
+        return False
+
+
+def serves_again_within(seconds: float, url: str) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if serves(url):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.fixture(scope="module")
+def data_dir():
+    path = Path("/tmp") / f"ts-serve-{os.getpid()}"
+    yield path
+    postgres.Cluster.at(path).forget()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def start(data_dir, port):
+    started: list[Site] = []
+
+    def start_site(**env: str) -> Site:
+        started.append(Site(data_dir, port, **env))
+        return started[-1]
+
+    yield start_site
+    for site in started:
+        tree = site.tree()
+        site.process.terminate()
+        try:
+            site.process.wait(30)
+        finally:
+            for pid in left_of(tree):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it_with_exit_code_0(start, signum):
+    site = start()
+    assert site.wait_for("Ready:") == f"Ready: {site.url}"
+    tree = site.tree()
+    assert {"postgres", "granian", "celery"} <= {
+        word for args in tree.values() for word in ("postgres", "granian", "celery") if word in args
+    }
+
+    site.process.send_signal(signum)
+
+    assert site.process.wait(30) == 0
+    assert left_of(tree) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends children with their parent")
+def test_kill_9_leaves_nothing_running_and_the_next_start_recovers(start):
+    site = start()
+    site.wait_for("Ready:")
+    tree = site.tree()
+    assert len(tree) > 5
+
+    site.process.kill()
+
+    assert none_left(tree, 15), left_of(tree)
+    again = start()
+    again.wait_for("Ready:")
+    assert serves(again.url)
+
+
+def test_a_child_or_the_database_that_is_killed_comes_back(start):
+    site = start()
+    site.wait_for("Ready:")
+
+    for part in ("granian", "celery -A config --quiet worker", "postgres -D"):
+        before = site.child(part)
+        os.kill(before, signal.SIGKILL)
+        site.wait_for("starting it again", 15)
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            try:
+                if site.child(part) != before:
+                    break
+            except StopIteration:
+                time.sleep(0.1)
+        assert site.child(part) != before
+        assert serves_again_within(15, site.url)
+
+
+def test_a_worker_that_takes_no_tasks_is_started_again(start):
+    site = start(WORKER_SILENT_SECONDS="6")
+    site.wait_for("Ready:")
+    worker = site.child("celery -A config --quiet worker")
+    time.sleep(6)
+    assert site.child("celery -A config --quiet worker") == worker  # a healthy one is left alone
+
+    os.kill(worker, signal.SIGSTOP)
+
+    site.wait_for("The worker took no task for 6 s", 40)
+    site.wait_for("worker ended with signal SIGKILL", 10)
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(start, port):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        site = start()
+
+        site.wait_for(
+            f"Port {port} is taken by another program. Stop that one, or choose another port: PORT={port + 1}"
+        )
+        assert site.process.wait(10) == 1
+
+
+def test_a_second_site_from_the_same_folder_is_refused_and_names_the_first(start, data_dir):
+    first = start()
+    first.wait_for("Ready:")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+
+    second = Site(data_dir, free)
+
+    second.wait_for(f"already runs from {data_dir}: {first.url} (process {first.process.pid})")
+    assert second.process.wait(10) == 1
+    assert serves(first.url)
