@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -29,3 +30,10 @@ def move(row: Row, to: Any, **changes: Any) -> Row:
         raise IllegalMove(f"{model._meta.verbose_name} {row} cannot become {model.State(to).label} any more.")  # type: ignore[attr-defined]
     row.refresh_from_db(fields=list(changes))
     return row
+
+
+def move_all(model: type[Model], ids: Collection[int], to: Any, **changes: Any) -> int:
+    """Move those of the rows `ids` that may move to `to`; returns how many did. For rows that the caller has locked."""
+    if not ids:
+        return 0
+    return model._default_manager.filter(pk__in=ids, state__in=sources_of(model, to)).update(state=to, **changes)

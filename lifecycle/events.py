@@ -7,6 +7,7 @@ from typing import Any
 
 from core.models import Outbox
 from marketplace.models import Assignment, Batch, Webhook
+from marketplace.selectors import design_of
 from payments.models import Payout
 from quality.models import Belief
 
@@ -45,12 +46,16 @@ def answers_submitted(assignments: Iterable[Assignment], batch_of: Mapping[int, 
 def label_settled(belief: Belief, batch: Batch) -> None:
     event = "label.settled"
     if hooks := hooks_for(event, requester=batch.project.requester_id):
+        row = belief.hit.data_row
         payload = {
             "batch": str(batch.public_id),
-            "hit": str(belief.hit.data_row.public_id),
+            "hit": str(row.public_id),
+            "external_id": row.external_id,
             "question": belief.question,
             "part": belief.part,
+            "label": design_of(batch).schema[belief.question].classes[belief.label],
             "confidence": round(belief.confidence, 4),
+            "is_calibrated": belief.is_calibrated,
         }
         emit(event, f"{belief.hit_id}:{belief.question}:{belief.part}:{belief.seen}", hooks, payload)
 

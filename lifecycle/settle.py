@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from django.db import connection
 from django.db.models import F
 
 from core.errors import InsufficientFunds
-from core.states import move
+from core.states import move_all
 from marketplace.models import Batch, Hit
 from marketplace.selectors import Design
 from marketplace.services.judging import purses_of
@@ -53,6 +54,14 @@ FROM marketplace_assignment a WHERE a.hit_id = ANY(%(hits)s) GROUP BY a.hit_id
 """
 
 
+class Next(Enum):
+    WAIT = "wait"
+    ASK = "ask once more"
+    REOPEN = "open again, and ask once more"
+    RETIRE = "retire"
+    PARK = "park"
+
+
 @dataclass(frozen=True)
 class Count:
     """Assignments of a HIT: not digested yet, standing on a funded place, and saying it cannot be answered."""
@@ -74,30 +83,44 @@ def settle_hits(
     The HITs are locked by the caller.
     """
     counts = _count([hit.pk for hit in hits])
+    wanted: dict[Next, list[Hit]] = {step: [] for step in Next}
     for hit in hits:
         count = counts.get(hit.pk, Count())
-        known, design = learned.get(hit.pk, Learned()), designs[hit.batch_id]
-        if hit.state == Hit.State.OPEN:
-            _settle_open(hit, known, count, design, batches[hit.batch_id])
-        elif hit.state == Hit.State.RETIRED and hit.lane == 0 and known.verdicts and known.action == "ask":
-            _reopen(hit, count, batches[hit.batch_id])
-    closed = [hit.pk for hit in hits if hit.state != Hit.State.OPEN]
-    release_unneeded(hit_ids=closed, purses=purses_of(batches.values()))
+        step = next_step(hit, learned.get(hit.pk, Learned()), count, designs[hit.batch_id], batches[hit.batch_id])
+        if step in (Next.ASK, Next.REOPEN) and not _has_money(hit, count, batches[hit.batch_id]):
+            step = Next.RETIRE if step == Next.ASK else Next.WAIT
+        wanted[step].append(hit)
+    more = ids_of(wanted[Next.ASK] + wanted[Next.REOPEN])
+    if more:
+        Hit.objects.filter(pk__in=more).update(max_assignments=F("max_assignments") + 1)
+    move_all(Hit, ids_of(wanted[Next.REOPEN]), Hit.State.OPEN)
+    move_all(Hit, ids_of(wanted[Next.RETIRE]), Hit.State.RETIRED)
+    move_all(Hit, ids_of(wanted[Next.PARK]), Hit.State.PARKED)
+    # Those that ended earlier may hold money too: a place came back since.
+    ended = [hit for hit in wanted[Next.WAIT] if hit.state != Hit.State.OPEN]
+    ended += wanted[Next.RETIRE] + wanted[Next.PARK]
+    release_unneeded(hit_ids=ids_of(ended), purses=purses_of(batches.values()))
 
 
-def _settle_open(hit: Hit, known: Learned, count: Count, design: Design, batch: Batch) -> None:
+def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Batch) -> Next:
+    """What becomes of a HIT, from what is known now."""
+    all_in = hit.taken >= hit.max_assignments and not count.pending
+    if hit.state == Hit.State.RETIRED:
+        # An answer lost its weight and the label with it: ask again while the batch is open.
+        is_live = batch.state in (Batch.State.OPEN, Batch.State.PAUSED)
+        lost = hit.lane == 0 and known.verdicts and known.action == "ask"
+        return Next.REOPEN if lost and is_live and all_in else Next.WAIT
+    if hit.state != Hit.State.OPEN:
+        return Next.WAIT
     if _cannot_be_answered(hit, known, count):
-        move(hit, Hit.State.PARKED)
-        return
+        return Next.PARK
     if hit.lane == 0 and known.verdicts and known.action != "ask":
-        move(hit, Hit.State.RETIRED)  # sure enough, or as sure as it gets
-        return
-    if hit.taken < hit.max_assignments or count.pending:
-        return  # answers are still to come
+        return Next.RETIRE  # sure enough, or as sure as it gets
+    if not all_in:
+        return Next.WAIT
     # In lane 1 it was shown as often as it may be, and ends like any other.
     is_done = hit.lane == 1 or (not known.verdicts and known.answers >= _enough(design))
-    if is_done or not _ask_once_more(hit, count, batch):
-        move(hit, Hit.State.RETIRED)
+    return Next.RETIRE if is_done else Next.ASK
 
 
 def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
@@ -115,33 +138,22 @@ def _enough(design: Design) -> int:
     return rules.max_answers if rules.is_adaptive else max(rules.first_places, 1)
 
 
-def _ask_once_more(hit: Hit, count: Count, batch: Batch) -> bool:
+def _has_money(hit: Hit, count: Count, batch: Batch) -> bool:
     """One more place: from what the HIT has put aside, else from the repair reserve."""
-    if hit.funded <= count.standing and not _fund_one(hit, batch):
-        return False
-    Hit.objects.filter(pk=hit.pk).update(max_assignments=F("max_assignments") + 1)
-    hit.refresh_from_db(fields=["max_assignments", "funded"])
-    return True
-
-
-def _fund_one(hit: Hit, batch: Batch) -> bool:
+    if hit.funded > count.standing:
+        return True
     (purse, price) = purses_of([batch])[batch.pk]
-    key = f"ask:{hit.pk}:{hit.max_assignments + 1}"
     if price:
         try:
-            use_repair(purse=purse, amount=price, key=key)
+            use_repair(purse=purse, amount=price, key=f"ask:{hit.pk}:{hit.max_assignments + 1}")
         except InsufficientFunds:
             return False
     Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + 1)
     return True
 
 
-def _reopen(hit: Hit, count: Count, batch: Batch) -> None:
-    """An answer lost its weight and the label with it: ask again, on the repair reserve, while the batch is open."""
-    if batch.state not in (Batch.State.OPEN, Batch.State.PAUSED) or hit.taken < hit.max_assignments:
-        return
-    if _ask_once_more(hit, count, batch):
-        move(hit, Hit.State.OPEN)
+def ids_of(hits: Sequence[Hit]) -> list[int]:
+    return [hit.pk for hit in hits]
 
 
 def fund_places(*, hit: Hit, batch: Batch, places: int, key: str) -> None:
