@@ -157,7 +157,7 @@ def run(
         joint = np.log(prior)[setup.group] + evidence(answers, np.log(confusions))
         posterior, likelihood = normalise(joint)
         posterior[gold.rows] = gold.truth
-        likelihood[gold.rows] = np.where(gold.accepted, gold.truth * joint[gold.rows], 0.0).sum(axis=1)
+        likelihood[gold.rows] = _clamped_likelihood(setup, prior, joint)
         total = float(likelihood.sum())
         objective.append(total + _penalty(setup, prior, confusions, pooled))
         if abs(total - previous) < enough:
@@ -223,6 +223,13 @@ def _grouped(table: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Sums of the rows of each group, shape (G, K)."""
     n_groups = int(group.max()) + 1
     return np.stack([np.bincount(group, column, n_groups) for column in table.T], axis=1)
+
+
+def _clamped_likelihood(setup: Setup, prior: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """Log-likelihood of the gold rows given what is known, shape (n,); without the class where that teaches nothing."""
+    rows = setup.gold.rows
+    known = joint[rows] - np.where(setup.counts_for_prior[rows, None], 0.0, np.log(prior)[setup.group[rows]])
+    return np.where(setup.gold.accepted, setup.gold.truth * known, 0.0).sum(axis=1)
 
 
 def _penalty(setup: Setup, prior: np.ndarray, confusions: np.ndarray, pooled: np.ndarray) -> float:

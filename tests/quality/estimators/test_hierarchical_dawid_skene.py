@@ -1,0 +1,422 @@
+"""The default estimator: what must hold whatever the crowd, and what it reaches on real ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quality.estimators import HierarchicalDawidSkene, MajorityVote, NumericError
+from quality.estimators import em as em_module
+from quality.estimators.em import prepare, run
+from quality.estimators.encode import encode, encode_gold
+from quality.estimators.expectation import default_pattern, evidence, normalise
+from quality.estimators.metrics import majority_accuracy
+from tests.support.datasets import load
+from tests.support.twins import one_coin, say, twin, two_coin, uniform_gold
+
+
+def crowd(n_items=300, n_workers=9, redundancy=4, n_classes=3, seed=2):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, n_items)
+    items = np.repeat(np.arange(n_items), redundancy)
+    workers = np.concatenate([rng.choice(n_workers, redundancy, replace=False) for _ in range(n_items)])
+    confusions = one_coin(rng.uniform(0.55, 0.95, n_workers), n_classes)
+    return items, workers, say(confusions, workers, truth[items], rng), truth
+
+
+def setup_of(items, workers, labels, gold=None, gold_sample=None):
+    answers = encode(items, workers, labels)
+    return prepare(answers, encode_gold(gold, answers), default_pattern(len(answers.classes)), gold_sample)
+
+
+# -- real crowds ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy"), [("bluebirds", 0.889), ("dog", 0.840), ("face", 0.654), ("d_product", 0.937)]
+)
+def test_reference_accuracy_at_full_redundancy(name, accuracy):
+    data = load(name)
+
+    model = HierarchicalDawidSkene().fit(data.items, data.workers, data.labels)
+
+    assert data.accuracy(model.items_, model.labels_) == pytest.approx(accuracy, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "at_least"),
+    [("rte", 0.92), ("bluebirds", 0.885), ("dog", 0.835), ("d_product", 0.93), ("temporal", 0.935), ("face", 0.645)],
+)
+def test_delivered_accuracy_without_gold(name, at_least):
+    data = load(name)
+
+    model = HierarchicalDawidSkene().fit(data.items, data.workers, data.labels)
+
+    assert data.accuracy(model.items_, model.labels_) >= at_least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "redundancy", "gain"),
+    [
+        ("bluebirds", 2, None), ("bluebirds", 3, None), ("dog", 2, 0.022), ("dog", 3, 0.007), ("face", 2, -0.001),
+        ("face", 3, 0.005), ("d_product", 2, 0.111),
+    ],
+)  # fmt: skip
+def test_gain_over_majority_at_low_redundancy(name, redundancy, gain):
+    """Mean of 40 draws. Bluebirds, with 108 items, only has to come near the majority."""
+    data = load(name)
+    item = np.unique(data.items, return_inverse=True)[1]
+    gains = []
+
+    for seed in range(40):
+        keep = first_answers(item, redundancy, np.random.default_rng(seed))
+        model = HierarchicalDawidSkene().fit(data.items[keep], data.workers[keep], data.labels[keep])
+        answers = encode(data.items[keep], data.workers[keep], data.labels[keep])
+        truth = np.searchsorted(answers.classes, [data.truth[item] for item in answers.items])
+        gains.append(data.accuracy(model.items_, model.labels_) - majority_accuracy(answers.votes, truth))
+
+    if gain is None:
+        assert np.mean(gains) >= -0.015
+    else:
+        assert np.mean(gains) == pytest.approx(gain, abs=0.015)
+
+
+def first_answers(item, redundancy, rng):
+    """Positions of `redundancy` answers of each item, drawn at random."""
+    order = np.lexsort((rng.random(len(item)), item))
+    count = np.bincount(item)
+    rank = np.arange(len(item)) - np.repeat(np.cumsum(count) - count, count)
+    return np.sort(order[rank < redundancy])
+
+
+# -- what changes nothing ---------------------------------------------------------------------------------------
+
+
+def test_the_order_of_answers_changes_no_byte():
+    items, workers, labels, truth = crowd()
+    gold = uniform_gold(truth, 30, seed=0)
+    shuffled = np.random.default_rng(1).permutation(len(items))
+
+    one = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
+    other = HierarchicalDawidSkene(gold_sample="random").fit(
+        items[shuffled], workers[shuffled], labels[shuffled], gold=dict(reversed(gold.items()))
+    )
+
+    for name in ("posteriors_", "confidence_", "confusions_", "counts_", "prior_"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
+    assert one.objective_ == other.objective_
+    assert one.calibration_ == other.calibration_
+
+
+def test_renaming_items_and_workers_changes_nothing():
+    items, workers, labels, _ = crowd()
+    rename_items, rename_workers = np.random.default_rng(2).permutation(300), np.random.default_rng(3).permutation(9)
+
+    one = HierarchicalDawidSkene().fit(items, workers, labels)
+    other = HierarchicalDawidSkene().fit(rename_items[items], rename_workers[workers], labels)
+
+    np.testing.assert_allclose(other.posteriors_[rename_items], one.posteriors_, atol=1e-9)
+    np.testing.assert_allclose(other.confusions_[rename_workers], one.confusions_, atol=1e-9)
+    np.testing.assert_allclose(other.confidence_[rename_items], one.confidence_, atol=1e-9)
+
+
+def test_renaming_classes_renames_the_answer():
+    items, workers, labels, truth = crowd()
+    rename = np.array([2, 0, 1])
+    gold = uniform_gold(truth, 30, seed=0)
+
+    one = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
+    other = HierarchicalDawidSkene(gold_sample="random").fit(
+        items, workers, rename[labels], gold={item: rename[label] for item, label in gold.items()}
+    )
+
+    np.testing.assert_array_equal(other.labels_, rename[one.labels_])
+    np.testing.assert_allclose(other.posteriors_[:, rename], one.posteriors_, atol=1e-9)
+    np.testing.assert_allclose(other.confusions_[:, rename][:, :, rename], one.confusions_, atol=1e-9)
+    np.testing.assert_allclose(other.confidence_, one.confidence_, atol=1e-6)
+
+
+def test_half_weights_on_doubled_answers_change_nothing():
+    items, workers, labels, _ = crowd()
+
+    one = HierarchicalDawidSkene().fit(items, workers, labels)
+    other = HierarchicalDawidSkene().fit(
+        np.tile(items, 2), np.tile(workers, 2), np.tile(labels, 2), weights=np.full(2 * len(items), 0.5)
+    )
+
+    np.testing.assert_allclose(other.posteriors_, one.posteriors_, atol=1e-9)
+
+
+def test_one_more_agreeing_good_worker_never_lowers_the_label():
+    items, workers, labels, _ = crowd()
+    fit = run(setup_of(items, workers, labels))
+    answers = encode(items, workers, labels)
+    label = fit.posterior.argmax(axis=1)
+    good = one_coin(np.array([0.8]), 3)[0]
+
+    joint = np.log(fit.prior[0]) + evidence(answers, np.log(fit.confusions))
+    before, _ = normalise(joint)
+    after, _ = normalise(joint + np.log(good[:, label]).T)
+
+    rows = np.arange(len(label))
+    assert (after[rows, label] >= before[rows, label] - 1e-12).all()
+
+
+def test_the_objective_never_falls_while_the_pool_is_held():
+    items, workers, labels, truth = crowd(n_classes=4)
+    setup = replace(setup_of(items, workers, labels, uniform_gold(truth, 10, 0) | {0: [0, 1]}), guard=False)
+
+    fit = run(setup, pooled=run(setup).pooled, max_rounds=80, must_settle=False)
+
+    assert len(fit.objective) > 5
+    assert (np.diff(fit.objective) >= -1e-9 * len(items)).all()
+
+
+def test_results_are_finite_and_sum_to_one_on_odd_crowds():
+    rng = np.random.default_rng(0)
+    for n_items, n_workers, n_classes in ((1, 1, 1), (2, 1, 2), (40, 2, 2), (50, 30, 25), (300, 4, 2)):
+        items = rng.integers(0, n_items, 4 * n_items)
+        model = HierarchicalDawidSkene().fit(
+            items, rng.integers(0, n_workers, 4 * n_items), rng.integers(0, n_classes, 4 * n_items)
+        )
+        np.testing.assert_allclose(model.posteriors_.sum(axis=1), 1, atol=1e-9)
+        assert ((model.confidence_ >= 0) & (model.confidence_ <= 1 + 1e-12)).all()
+
+
+# -- regressions: traps that were seen ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dog", "face"])
+def test_low_redundancy_does_not_collapse_into_one_class(name):
+    """A flat Dirichlet on the confusions with a learned prior puts nearly all of dog at r = 2 into one class."""
+    data = load(name)
+    item = np.unique(data.items, return_inverse=True)[1]
+
+    for seed in range(5):
+        keep = first_answers(item, 2, np.random.default_rng(seed))
+        model = HierarchicalDawidSkene().fit(data.items[keep], data.workers[keep], data.labels[keep])
+        shares = np.unique(model.labels_, return_counts=True)[1] / len(model.labels_)
+        assert len(shares) == 4
+        assert shares.max() < 0.6
+
+
+def test_a_skewed_prior_is_learned():
+    """A uniform prior ruins skewed data: product match falls from .94 to .84."""
+    data = load("d_product")
+
+    model = HierarchicalDawidSkene().fit(data.items, data.workers, data.labels)
+
+    truth = np.mean([label == model.classes_[0] for label in data.truth.values()])
+    assert model.prior_[0] == pytest.approx(truth, abs=0.02)
+
+
+def test_bias_that_depends_on_class_is_used():
+    """A one-coin model falls below the majority here (.58-.71 against .76)."""
+    data = load("bluebirds")
+    answers = encode(data.items, data.workers, data.labels)
+    truth = np.searchsorted(answers.classes, [data.truth[item] for item in answers.items])
+
+    model = HierarchicalDawidSkene().fit(data.items, data.workers, data.labels)
+
+    assert data.accuracy(model.items_, model.labels_) >= majority_accuracy(answers.votes, truth) + 0.1
+
+
+def test_confidence_is_soft():
+    """Hard assignment has similar labels and no usable confidence."""
+    crowd_ = twin("A", 2, 0)
+
+    model = HierarchicalDawidSkene().fit(crowd_.items, crowd_.workers, crowd_.labels)
+
+    right, sure = model.labels_ == crowd_.truth, model.confidence_ > np.median(model.confidence_)
+    assert right[sure].mean() > right[~sure].mean() + 0.2
+    assert (model.posteriors_.max(axis=1) < 0.9).mean() > 0.3
+
+
+# -- gold -------------------------------------------------------------------------------------------------------
+
+
+def test_random_gold_teaches_the_prior_and_balanced_gold_does_not():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(2000) < 0.1).astype(int)
+    items = np.repeat(np.arange(2000), 2)
+    workers = rng.integers(0, 50, 4000)
+    labels = say(two_coin(np.full(50, 0.75), np.full(50, 0.75)), workers, truth[items], rng)
+    balanced = {int(i): k for k in (0, 1) for i in np.flatnonzero(truth == k)[:60]}
+
+    by_random = HierarchicalDawidSkene(gold_sample="random").fit(
+        items, workers, labels, gold=uniform_gold(truth, 120, 0)
+    )
+    by_balanced = HierarchicalDawidSkene(gold_sample="balanced").fit(items, workers, labels, gold=balanced)
+    misled = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=balanced)
+
+    assert by_random.prior_[1] < 0.2
+    assert misled.prior_[1] > by_balanced.prior_[1] + 0.05
+
+
+def test_gold_items_are_delivered_as_known():
+    items, workers, labels, truth = crowd()
+    gold = {0: int((labels[0] + 1) % 3), 1: int(truth[1])}
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels, gold=gold)
+
+    assert model.labels_[0] == gold[0]
+    assert model.confidence_[0] == 1.0
+
+
+def test_an_unknown_gold_sample_is_refused():
+    with pytest.raises(ValueError, match="gold_sample must be one of"):
+        HierarchicalDawidSkene(gold_sample="handpicked")
+
+
+# -- guards -----------------------------------------------------------------------------------------------------
+
+
+def test_a_part_of_the_graph_that_is_too_small_uses_the_pool():
+    items, workers, labels, _ = crowd()
+    apart_items, apart_workers = np.repeat([900, 901, 902], 2), np.tile([700, 701], 3)
+
+    model = HierarchicalDawidSkene().fit(
+        np.append(items, apart_items), np.append(workers, apart_workers), np.append(labels, [0, 0, 1, 1, 2, 0])
+    )
+
+    for worker in (700, 701):
+        np.testing.assert_allclose(model.confusions_[model.workers_ == worker][0], model.pooled_, atol=1e-12)
+    assert np.abs(model.confusions_[0] - model.pooled_).max() > 0.01
+
+
+def inverted_crowd(seed=0, n_items=600, share=0.15):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n_items)
+    right = np.where(np.arange(40) < share * 40, 0.08, rng.beta(8, 2, 40))
+    items = np.repeat(np.arange(n_items), 5)
+    workers = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(n_items)])
+    return items, workers, say(one_coin(right, 2), workers, truth[items], rng), truth
+
+
+def test_adversaries_carry_no_information():
+    items, workers, labels, truth = inverted_crowd()
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels)
+
+    assert model.adversaries_.tolist() == [0, 1, 2, 3, 4, 5]
+    assert model.status_ == "adversary"
+    for worker in model.adversaries_:
+        np.testing.assert_allclose(model.confusions_[worker][0], model.confusions_[worker][1])
+    assert (model.labels_ == truth).mean() > (MajorityVote().fit(items, workers, labels).labels_ == truth).mean()
+
+
+def test_twenty_gold_answers_can_confirm_an_inversion():
+    items, workers, labels, truth = inverted_crowd()
+    gold = {int(item): int(truth[item]) for item in np.arange(300)}
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels, gold=gold)
+
+    assert model.adversaries_.tolist() == []
+    assert model.confusions_[0].diagonal().mean() < 0.2
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2])
+def test_inverters_do_little_harm(share):
+    """Reference .946 and .932 (majority .852 and .768)."""
+    accuracy = []
+    for seed in range(5):
+        items, workers, labels, truth = inverted_crowd(seed, n_items=1500, share=share)
+        accuracy.append((HierarchicalDawidSkene().fit(items, workers, labels).labels_ == truth).mean())
+
+    assert np.mean(accuracy) >= 0.92
+
+
+def test_a_collapse_falls_back_to_the_pool(monkeypatch):
+    items, workers, labels, _ = crowd()
+    vanish_once = iter([True, False])
+    monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: next(vanish_once))
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels)
+
+    assert model.status_ == "collapse"
+    np.testing.assert_allclose(model.confusions_, np.broadcast_to(model.pooled_, model.confusions_.shape))
+
+
+def test_a_second_collapse_delivers_the_votes(monkeypatch):
+    items, workers, labels, _ = crowd()
+    monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: True)
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels)
+    votes = MajorityVote().fit(items, workers, labels)
+
+    assert model.status_ == "degenerate"
+    np.testing.assert_allclose(model.posteriors_, votes.posteriors_)
+
+
+def test_a_vanished_class_is_a_collapse():
+    shares = np.tile([[0.6, 0.4], [0.3, 0.7]], (50, 1))
+
+    from quality.estimators.guards import is_collapsed
+
+    assert is_collapsed(np.tile([[0.9, 0.1]], (100, 1)), shares)
+    assert not is_collapsed(shares, shares)
+
+
+def test_gold_that_the_model_loses_on_delivers_the_votes():
+    """A crowd that shares an error: most ducks are called right by the majority and wrong by the model."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros(400, int)
+    truth[:200] = 1
+    items = np.repeat(np.arange(400), 5)
+    workers = np.tile(np.arange(5), 400)
+    # Workers 0 and 1 copy a wrong key and agree perfectly; the three others are right 8 times in 10.
+    key = np.where(rng.random(400) < 0.45, 1 - truth, truth)
+    labels = np.where(workers < 2, key[items], np.where(rng.random(2000) < 0.8, truth[items], 1 - truth[items]))
+    gold = uniform_gold(truth, 150, 0)
+
+    model = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
+    blind = HierarchicalDawidSkene().fit(items, workers, labels)
+
+    rest = ~np.isin(model.items_, list(gold))
+    majority = MajorityVote().fit(items, workers, labels)
+    assert (blind.labels_ == truth)[rest].mean() < (majority.labels_ == truth)[rest].mean() - 0.1
+    assert (model.labels_ == truth)[rest].mean() >= (majority.labels_ == truth)[rest].mean() - 0.005
+
+
+def test_workers_without_differences_share_one_confusion():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 5, 4000)
+    items = np.repeat(np.arange(4000), 3)
+    workers = rng.integers(0, 3000, 12000)
+    labels = say(one_coin(np.full(3000, 0.7), 5), workers, truth[items], rng)
+
+    model = HierarchicalDawidSkene().fit(items, workers, labels)
+
+    assert model.status_ == "held-out"
+    assert model.guards_["held_out_excess"] > 0
+
+
+def test_many_flips_ask_for_an_audit():
+    crowd_ = twin("D", 3, 0)
+    model = HierarchicalDawidSkene().fit(crowd_.items, crowd_.workers, crowd_.labels)
+    assert model.guards_["flips"] < 0.25
+
+    from quality.estimators.guards import flips_too_much
+
+    answers = encode(crowd_.items, crowd_.workers, crowd_.labels)
+    shares = MajorityVote().fit(crowd_.items, crowd_.workers, crowd_.labels).posteriors_
+    found = {}
+    assert flips_too_much(answers, shares, shares.argmin(axis=1), found)
+    assert found["flips"] > 0.25
+
+
+def test_a_fit_that_does_not_settle_fails_loudly(monkeypatch):
+    items, workers, labels, _ = crowd()
+    monkeypatch.setattr(em_module, "TOLERANCE", -1.0)
+
+    with pytest.raises(NumericError, match="not settled after 300 rounds"):
+        HierarchicalDawidSkene().fit(items, workers, labels)
+
+
+def test_a_fit_that_is_not_finite_fails_loudly(monkeypatch):
+    items, workers, labels, _ = crowd()
+    monkeypatch.setattr(em_module, "evidence", lambda answers, logs: np.full((300, 3), np.nan))
+
+    with pytest.raises(NumericError):
+        run(setup_of(items, workers, labels), max_rounds=2, must_settle=False)
