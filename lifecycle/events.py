@@ -53,7 +53,7 @@ def label_settled(belief: Belief, batch: Batch) -> None:
             "external_id": row.external_id,
             "question": belief.question,
             "part": belief.part,
-            "label": design_of(batch).schema[belief.question].classes[belief.label],
+            "label": design_of(batch).schema[belief.question].classes[belief.label or 0],
             "confidence": round(belief.confidence, 4),
             "is_calibrated": belief.is_calibrated,
         }

@@ -119,7 +119,7 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
     if not all_in:
         return Next.WAIT
     # In lane 1 it was shown as often as it may be, and ends like any other.
-    is_done = hit.lane == 1 or (not known.verdicts and known.answers >= _enough(design))
+    is_done = hit.lane == 1 or (not known.verdicts and known.answers >= design.rules.wanted(hit.max_assignments))
     return Next.RETIRE if is_done else Next.ASK
 
 
@@ -130,12 +130,6 @@ def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(CREDIBLE, {"hit": hit.pk, "batch": hit.batch_id, "few": FEW_ANSWERS, "usual": USUAL_SHARE})
         return cursor.fetchone()[0] >= CANNOT_BE_ANSWERED
-
-
-def _enough(design: Design) -> int:
-    """Answers to collect where no question decides when to stop."""
-    rules = design.rules
-    return rules.max_answers if rules.is_adaptive else max(rules.first_places, 1)
 
 
 def _has_money(hit: Hit, count: Count, batch: Batch) -> bool:

@@ -11,6 +11,10 @@ from core.errors import Invalid
 MODES = ("target", "budget", "fixed", "sampled")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "exists", "missing")
 
+#: In sampled mode a random tenth of the HITs gets this many answers, the others one.
+SAMPLED_PLACES = 3
+SAMPLED_SHARE = 0.10
+
 #: Sensible defaults by audience (DESIGN.md section 2).
 BY_AUDIENCE: dict[str, dict[str, Any]] = {
     "public": {},
@@ -139,6 +143,13 @@ class Rules:
         if self.mode == "fixed":
             return self.answers
         return 1 if self.mode == "sampled" else self.max_answers
+
+    def wanted(self, places: int) -> int:
+        """Answers that a HIT which has `places` places is to get, where no belief decides. Answers that lost their
+        weight are not among them: for each the HIT gets one place more."""
+        if self.mode == "sampled":
+            return SAMPLED_PLACES if places >= SAMPLED_PLACES else 1
+        return min(self.first_places, places)
 
     @property
     def is_adaptive(self) -> bool:

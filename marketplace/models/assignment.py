@@ -91,7 +91,9 @@ class Assignment(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACCEPTED, db_default="accepted")
     #: True while this HIT must not be offered to the worker again. No index predicate names `state`, so submit is HOT.
     holds = models.GeneratedField(
-        expression=~Q(state__in=["expired", "lapsed"]), output_field=models.BooleanField(), db_persist=True
+        expression=~Q(state__in=["expired", "lapsed"]),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     reward = models.BigIntegerField(help_text="Micros, frozen at accept.")
     is_ahead = models.BooleanField(default=False, db_default=False, help_text="Accepted ahead and not opened yet.")

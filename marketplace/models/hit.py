@@ -44,7 +44,9 @@ class Hit(models.Model):
     state = models.SmallIntegerField(choices=State.choices, default=State.OPEN, db_default=0)
     #: Keeps `taken` and `state` out of index predicates, else no claim is a heap-only update.
     room = models.GeneratedField(
-        expression=Q(taken__lt=F("max_assignments"), state=0), output_field=models.BooleanField(), db_persist=True
+        expression=Q(taken__lt=F("max_assignments"), state=0),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
 
     class Meta:

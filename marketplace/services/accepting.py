@@ -254,8 +254,7 @@ def _take(statement: str, arguments: dict[str, Any]) -> Place | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    *fields, data = row
-    return Place(*fields, data=from_jsonb(data))
+    return Place(*row[:-1], data=from_jsonb(row[-1]))  # type: ignore[misc]
 
 
 def from_jsonb(value: Any) -> Any:

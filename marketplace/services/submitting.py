@@ -75,8 +75,9 @@ def parse_body(raw: bytes, schema: Schema, data: dict[str, Any]) -> dict[str, An
     if not isinstance(body, dict):
         raise AnswerInvalid(errors={"body": "Send an object with `answers`."})
     seconds = body.get("seconds")
-    is_duration = isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 10**7
-    parsed: dict[str, Any] = {"seconds": float(seconds)} if is_duration else {}
+    parsed: dict[str, Any] = {}
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 <= seconds < 10**7:
+        parsed["seconds"] = float(seconds)
     if "cannot_answer" in body:
         why = body["cannot_answer"]
         if not isinstance(why, str) or len(why) > 1000:

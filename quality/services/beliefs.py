@@ -101,10 +101,10 @@ def learn(
                 own = reliability_part(question, part)
                 crowd = _crowd(question, crowds.get((name, own)))
                 truth = _truth(question, part, truths.get(hit.pk))
-                _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
+                spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
                 if question.stops and truth is None:
                     scored = _scored(newest, counts, name, own, has_gold)
-                    verdict = _verdict(belief, design.rules, batches[hit.batch_id], crowd, scored)
+                    verdict = _verdict(belief, spread, hit, design.rules, batches[hit.batch_id].price, crowd, scored)
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
             else:
@@ -192,7 +192,8 @@ def _update_classes(
     truth: np.ndarray | None,
     deltas: dict[tuple[int, str, str], Any],
     own: str,
-) -> None:
+) -> np.ndarray:
+    """Bring one belief up to date and note what it teaches about the workers; returns P at exponent b, shape (K,)."""
     n = len(question.classes)
     previous = np.array(belief.posterior) if len(belief.posterior) == n and before else None
     workers = sorted(newest)
@@ -203,10 +204,10 @@ def _update_classes(
         deltas[worker, question.name, own] = (total, number + answers)
 
     # Words that were taken back or changed leave the counts under their old label.
-    for worker, row in before.items():
+    for worker, said in before.items():
         still = newest.get(worker)
-        if previous is not None and (still is None or still.label != row.label):
-            change(worker, int(row.label), -row.weight * previous, -1)
+        if previous is not None and (still is None or still.label != said.label):
+            change(worker, int(said.label or 0), -said.weight * previous, -1)
 
     labels = np.array([newest[w].label for w in workers], dtype=np.intp)
     counted = np.array(
@@ -230,7 +231,7 @@ def _update_classes(
     belief.confidence = float(live.confidence[live.label])
     belief.answers = len(workers)
     belief.is_calibrated = crowd.is_calibrated
-    belief.spread = live.confidence  # type: ignore[attr-defined]  for the verdict, not stored
+    return live.confidence
 
 
 def _counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:
@@ -251,21 +252,21 @@ def _scored(
     return [0 if row is None else int(row.right + row.wrong if has_gold else row.answered) for row in rows]
 
 
-def _verdict(belief: Belief, rules: Rules, batch: Batch, crowd: Crowd, scored: list[int]) -> Verdict:
+def _verdict(
+    belief: Belief, spread: np.ndarray, hit: Hit, rules: Rules, price: int, crowd: Crowd, scored: list[int]
+) -> Verdict:
     if not rules.is_adaptive:
-        enough = belief.answers >= rules.most_places
-        sure = belief.confidence >= rules.target
-        if not enough:
+        if belief.answers < rules.wanted(hit.max_assignments):
             return Verdict("ask", "minimum")
-        return Verdict("settled", "target") if sure else Verdict("disputed", "maximum")
+        is_sure = belief.confidence >= rules.target
+        return Verdict("settled", "target") if is_sure else Verdict("disputed", "maximum")
     value = None
-    if rules.worth is not None and batch.price:
-        value = money.parse(rules.worth) / batch.price
+    if rules.worth is not None and price:
+        value = money.parse(rules.worth) / price
     rule = Rule(tau=rules.target, r_min=rules.min_answers, r_max=rules.max_answers, value=value)
     r_min = min(minimum_answers(scored, rules.min_answers), rules.max_answers)
-    return decide(
-        belief.spread, belief.label, belief.answers, rule, pooled=crowd.pooled, b=crowd.exponent, r_min=r_min,  # type: ignore[attr-defined]
-    )  # fmt: skip
+    label = int(belief.label or 0)
+    return decide(spread, label, belief.answers, rule, pooled=crowd.pooled, b=crowd.exponent, r_min=r_min)
 
 
 def _settle(belief: Belief, verdict: Verdict, learned: Learned) -> None:

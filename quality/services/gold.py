@@ -13,7 +13,9 @@ from quality.models import GoldQuestion, GoldScore
 
 def gold_of(hit_ids: Sequence[int]) -> dict[int, GoldQuestion]:
     """Gold questions by HIT, of those HITs that are one."""
-    return {gold.hit_id: gold for gold in GoldQuestion.objects.filter(hit_id__in=hit_ids, state="active")}
+    return {
+        gold.hit_id: gold for gold in GoldQuestion.objects.filter(hit_id__in=hit_ids, state="active") if gold.hit_id
+    }
 
 
 def grade_answer(question: Question, value: Any, key: Mapping[str, Any]) -> Grade:

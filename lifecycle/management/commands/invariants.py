@@ -15,7 +15,9 @@ class Command(BaseCommand):
     help = "Checks every invariant of money, work, secrecy and system; exit code 1 and the rows where one is broken."
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("names", nargs="*", choices=[[], *STATEMENTS, *FUNCTIONS], help="Only these, such as M5 W1.")
+        parser.add_argument(
+            "names", nargs="*", choices=[[], *STATEMENTS, *FUNCTIONS], help="Only these, such as M5 W1."
+        )
         parser.add_argument("--json", action="store_true", help="One JSON object instead of lines.")
 
     def handle(self, *, names: list[str], **options: Any) -> None:
