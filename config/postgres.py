@@ -235,7 +235,14 @@ class Server:
 
     def _try_start(self, binaries: Path) -> bool:
         options = [f"--{name}={value}" for name, value in self.settings.items()]
-        command = [binaries / "postgres", "-D", self.cluster.data, "-k", self.cluster.sockets, *options]
+        command: list[str | Path] = [
+            binaries / "postgres",
+            "-D",
+            self.cluster.data,
+            "-k",
+            self.cluster.sockets,
+            *options,
+        ]
         self.last_lines.clear()
         self.process = subprocess.Popen(command, **self._as_server(), preexec_fn=die_with_parent(signal.SIGINT))
         pump = threading.Thread(target=self._pump, args=[self.process.stdout], daemon=True)
@@ -317,7 +324,17 @@ class Server:
         shutil.rmtree(unfinished, ignore_errors=True)
         # macOS has no C.UTF-8. Collation C everywhere, so that an index means the same on every machine.
         ctype = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
-        command = [binaries / "initdb", "-D", unfinished, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        command: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            unfinished,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         command += [f"--locale={ctype}", "--lc-collate=" + ("C.UTF-8" if ctype == "C.UTF-8" else "C")]
         if self.settings.get("fsync") == "off":
             command.append("--no-sync")

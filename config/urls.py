@@ -13,3 +13,5 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("marketplace.urls")),
 ]
+
+handler500 = "core.health.server_error"

@@ -48,10 +48,17 @@ def browser_type_launch_args(browser_type_launch_args):
     return {**browser_type_launch_args, "executable_path": chromium(), "args": sandbox}
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say out loud which kinds of test did not run, so that a green line cannot hide them."""
-    for reason, what in (("browser", "BROWSER"), ("dataset", "DATASET")):
-        skipped = [report for report in terminalreporter.stats.get("skipped", []) if reason in report.keywords]
-        if skipped:
-            line = f"NOT RUN: {len(skipped)} {what} TESTS ({skipped[0].longrepr[2]})"
-            terminalreporter.write_line(line, red=True, bold=True)
+def pytest_unconfigure(config):
+    """The last line says which kinds of test did not run, so that a green line above cannot hide them."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput"):
+        return
+    skipped = reporter.stats.get("skipped", [])
+    browser = [report for report in skipped if "browser" in report.keywords]
+    dataset = [report for report in skipped if "no data set" in str(report.longrepr)]
+    if browser:
+        reporter.write_line(f"NOT RUN: {len(browser)} BROWSER TESTS, for want of a Chromium", red=True, bold=True)
+    if dataset:
+        reporter.write_line(
+            f"NOT RUN: {len(dataset)} DATASET TESTS, for want of data (DATASETS_DIR)", red=True, bold=True
+        )

@@ -1,7 +1,9 @@
 """What every environment shares. Values come from the environment or from `.env` (see .env.example)."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from environs import Env
 from kombu import Exchange, Queue
@@ -18,7 +20,7 @@ PROCESS = ENV.str("TOUCHSTONE_PROCESS", "command")
 
 DEBUG = False
 ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = ENV.list("CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = ENV.list("CSRF_TRUSTED_ORIGINS", [])
 SITE_URL = ENV.str("SITE_URL", f"http://127.0.0.1:{ENV.str('PORT', '') or 8000}")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -65,7 +67,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
-TEMPLATES = [
+TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
@@ -133,7 +135,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CELERY_BROKER_URL = ENV.str("CELERY_BROKER_URL", "") or "pgmq://localhost"
 _in_postgres = CELERY_BROKER_URL.startswith("pgmq:")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 120}  # longer than any task may run
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 120}  # longer than any task may run
 if _in_postgres:
     CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "conn_string": database.conninfo(DATABASE_URL, process=f"{PROCESS} queue"),
@@ -252,7 +254,7 @@ FEE_BASIS_POINTS = ENV.int("FEE_BASIS_POINTS", 1000)
 #: Money put aside beyond the expected cost for answers asked again, in hundredths of a percent.
 REPAIR_BASIS_POINTS = ENV.int("REPAIR_BASIS_POINTS", 500)
 #: Smallest hourly pay a public batch may be published with, in currency units.
-HOURLY_FLOOR = ENV.decimal("HOURLY_FLOOR", "8.00")
+HOURLY_FLOOR = ENV.decimal("HOURLY_FLOOR", Decimal("8.00"))
 PAYOUT_MINIMUM = ENV.int("PAYOUT_MINIMUM", 1_000_000)
 PAYOUT_HOLD_DAYS = ENV.int("PAYOUT_HOLD_DAYS", 0)
 SIGNUP = ENV.str("SIGNUP", "open", validate=lambda value: value in {"open", "invitation", "approval"})
@@ -262,7 +264,7 @@ PSEUDONYM_KEY = ENV.str("PSEUDONYM_KEY", "")
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = ENV.str("LOG_LEVEL", "INFO")
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{levelname} {name}: {message}", "style": "{"}},

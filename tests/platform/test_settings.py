@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
@@ -125,7 +126,8 @@ def test_a_log_line_is_one_json_object():
 
     assert "\n" not in line
     assert json.loads(line) | {"at": ""} == {
-        "at": "", "level": "WARNING", "logger": "quality", "message": "two\nlines ü", "process": record.process, "batch": "12",
+        "at": "", "level": "WARNING", "logger": "quality", "message": "two\nlines ü", "batch": "12",
+        "process": record.process,
     }  # fmt: skip
 
 
@@ -141,3 +143,24 @@ def test_a_celery_message_reaches_its_queue_as_the_application_role():
         (message,) = cursor.fetchone()
         cursor.execute("SELECT pgmq.delete('celery', %s::bigint)", [message])
         assert cursor.fetchone() == (True,)
+
+
+@pytest.mark.logs_errors
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [(OperationalError("the disk is full"), 503, "unavailable"), (ValueError("ours"), 500, "server_error")],
+)
+def test_a_database_out_of_reach_is_a_503_that_says_when_to_try_again(client, monkeypatch, error, status, code):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("core.health.unmet", fail)
+    client.raise_request_exception = False
+
+    response = client.get("/health/ready")
+    page = client.get("/health/ready", headers={"Accept": "text/html"})
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert ("Retry-After" in response) == (status == 503)
+    assert page.status_code == status
+    assert "<h1>" in page.content.decode()
