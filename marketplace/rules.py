@@ -41,6 +41,8 @@ class Rules:
     auto_approve_seconds: int = 3 * 86_400
     undo_seconds: int = 8
     gold_share: float = 0.10
+    #: False: gate and monitor only watch, and nobody is paused (replays of recorded crowds).
+    gates: bool = True
     quiz_questions: int = 0
     quiz_pass: int = 7
     per_worker: int | None = None
@@ -100,6 +102,7 @@ class Rules:
         whole("auto_approve_seconds", 0, 30 * 86_400)
         whole("undo_seconds", 0, 60)
         share("gold_share", 0, 0.5)
+        need(isinstance(self.gates, bool), "gates", "true or false.")
         whole("quiz_questions", 0, 50)
         whole("quiz_pass", 0, 50)
         whole("per_worker", 1, 10_000_000, optional=True)

@@ -42,7 +42,10 @@ class GoldQuestion(models.Model):
     explanation = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     is_soft = models.BooleanField(default=False, help_text="Promoted without a person: never fails anyone.")
-    weight = models.FloatField(default=1)
+    weight = models.FloatField(default=1, help_text="Probability that the key of a soft one is right.")
+    limit = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Openings after which it retires; empty until enough ordinary HITs have ended."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -60,7 +63,7 @@ class GoldQuestion(models.Model):
 class GoldScore(models.Model):
     """How one worker did on one gold question. Never shown while it could tell gold apart."""
 
-    gold = models.ForeignKey(GoldQuestion, on_delete=models.PROTECT, related_name="scores")
+    gold = models.ForeignKey(GoldQuestion, on_delete=models.PROTECT, related_name="scores", db_index=False)
     assignment = models.ForeignKey("marketplace.Assignment", on_delete=models.PROTECT, related_name="gold_scores")
     worker = models.ForeignKey("workers_app.Worker", on_delete=models.PROTECT, related_name="gold_scores")
     question = models.CharField(max_length=60)
@@ -69,10 +72,16 @@ class GoldScore(models.Model):
     passed = models.BooleanField()
     counts = models.BooleanField(default=True, help_text="False when the key turned out wrong.")
     created_at = models.DateTimeField(default=timezone.now)
+    #: Rows are the queue: what the worker's reliability has not taken in yet, or has to take in anew.
+    counted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["assignment", "question"], name="gold_score_once")]
-        indexes = [models.Index(fields=["worker", "id"], name="gold_score_by_worker")]
+        indexes = [
+            models.Index(fields=["worker", "id"], name="gold_score_by_worker"),
+            models.Index(fields=["gold"], name="gold_score_by_gold"),
+            models.Index(fields=["id"], name="gold_score_due", condition=Q(counted_at__isnull=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.score:.2f}"
@@ -265,12 +274,17 @@ class WorkerReliability(models.Model):
     watched_since = models.IntegerField(null=True, blank=True, help_text="Gold count when watching began.")
     lower = models.FloatField(default=0)
     upper = models.FloatField(default=1)
-    state_reason = models.CharField(max_length=300, blank=True)
+    checked = models.IntegerField(default=0, db_default=0, help_text="Answers that gate and monitor have looked at.")
+    #: Gate, looks and monitor begin anew after this gold score: a person has looked and reinstated the worker.
+    since = models.BigIntegerField(default=0, db_default=0)
+    state_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    paused_at = models.DateTimeField(null=True, blank=True)
     look_again_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name_plural = "worker reliabilities"
+        indexes = [models.Index(fields=["paused_at"], name="reliability_paused", condition=Q(state="paused"))]
         constraints = [
             models.UniqueConstraint(fields=["project", "worker", "question", "part"], name="reliability_once")
         ]

@@ -32,6 +32,9 @@ class Participation(models.Model):
     lane_opened = models.IntegerField(default=0, db_default=0)
     lane_share = models.FloatField(default=0, db_default=0, help_text="How often the claim draws lane 1 first.")
     barred = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="Code of the reason.")
+    barred_text = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Why and until when; both sides read it."
+    )
     #: Until when the last full check of eligibility stands; services that take a right away set it to the past.
     checked_until = models.DateTimeField(default=timezone.now)
     dry_until = models.DateTimeField(null=True, blank=True, help_text="Nothing is left for them until then.")

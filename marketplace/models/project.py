@@ -30,6 +30,9 @@ class Project(models.Model):
     topics = models.JSONField(default=list, blank=True)
     is_distressing = models.BooleanField(default=False)
     own_pseudonyms = models.BooleanField(default=False)
+    quiz = models.OneToOneField(
+        "workers_app.Qualification", null=True, blank=True, on_delete=models.SET_NULL, related_name="quiz_of"
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
@@ -86,6 +89,7 @@ class Batch(models.Model):
     place_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take in all.")
     day_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take a day.")
     open_cap = models.PositiveSmallIntegerField(default=10, help_text="Places one worker may hold at once.")
+    lane_share = models.FloatField(default=0, db_default=0, help_text="Participation.lane_share of a newcomer.")
     day_budget = models.BigIntegerField(null=True, blank=True, help_text="Micros a standing batch may spend a day.")
     upload = models.FileField(upload_to="uploads/%Y/%m/", max_length=200, blank=True)
     upload_name = models.CharField(max_length=200, blank=True, help_text="As its owner calls it.")

@@ -1,21 +1,277 @@
-"""Scoring answers to gold questions: in the digest, after the response, so that nothing a worker sees tells them."""
+"""Gold questions: making them, and scoring answers to them (QUALITY.md section 4).
+
+Scores are given after the response, in the digest, so that nothing a worker sees tells gold from the rest. What a
+score means for its worker is taken in later still, by the sweep (`quality.services.watching`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from marketplace.models import Answer, Assignment
-from marketplace.schema import Question, Schema, is_na
+import orjson
+from django.db import connection, transaction
+
+from core import audit
+from core.errors import Conflict, Invalid
+from core.states import move
+from marketplace.models import Answer, Assignment, Batch, Hit
+from marketplace.schema import Question, Schema, is_na, schema_of
+from marketplace.schema.kinds import Refused
+from marketplace.selectors import design_of
 from quality.estimators.grading import Grade, grade
 from quality.models import GoldQuestion, GoldScore
+from quality.services.exposure import open_in_lane
+
+#: Question -> {"accept": [values]}; for a question asked of parts: question -> part -> {"accept": [values]}.
+Keys = dict[str, Any]
+
+
+class KeyRow(NamedTuple):
+    """One HIT of an upload that comes with its key."""
+
+    hit_id: int
+    keys: Keys
+    explanation: str = ""
+    tags: Sequence[str] = ()
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def read_keys(schema: Schema, raw: Mapping[str, Any]) -> Keys:
+    """Keys in canonical form, from the cells of an upload or from JSON.
+
+    `raw` maps the name of a question to a cell ("7", "cat | lynx") or a value; "gold" stands for the only question.
+
+    Raises
+    ------
+    Invalid
+        `errors` by column ("gold", "gold:digit").
+    """
+    errors: dict[str, str] = {}
+    keys: Keys = {}
+    for name, value in raw.items():
+        column = name if name == "gold" and name not in schema else f"gold:{name}"
+        question = _meant(schema, name)
+        if question is None:
+            errors[column] = f"There is no such question. The questions are: {', '.join(q.name for q in schema)}."
+            continue
+        try:
+            keys[question.name] = _as_key(question, question.read_key(_stored(value)))
+        except Refused as refused:
+            errors[column] = str(refused)
+    if not keys and not errors:
+        errors["gold"] = "Give the key of at least one question."
+    if errors:
+        raise Invalid("The keys have errors. Nothing was changed.", errors=errors)
+    return keys
+
+
+def _meant(schema: Schema, name: str) -> Question | None:
+    if name in schema:
+        return schema[name]
+    return next(iter(schema)) if name == "gold" and len(schema) == 1 else None
+
+
+def _stored(value: Any) -> Any:
+    """Keys as they are stored read like keys as they are sent."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):  # the key of parts, in a table's cell
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def _as_key(question: Question, accepted: Any) -> dict[str, Any]:
+    if question.for_ == "item":
+        return {"accept": accepted}
+    return {part: {"accept": one} for part, one in accepted.items()}
+
+
+# --- making -----------------------------------------------------------------------------------------------------------
+
+
+INSERT = """
+INSERT INTO quality_goldquestion
+    (public_id, project_id, hit_id, pool, state, keys, key_version, explanation, tags, is_soft, weight, created_at)
+SELECT gen_random_uuid(), %s, n.hit, 'test', 'active', n.keys::jsonb, 1, n.explanation, n.tags::jsonb, false, 1, now()
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n(hit, keys, explanation, tags)
+ON CONFLICT (hit_id) DO NOTHING
+"""
+ROWS_A_STATEMENT = 10_000
+
+
+def create_gold(*, project_id: int, rows: Iterable[KeyRow]) -> int:
+    """Make gold of HITs that are being published; returns how many were new. Safe to call again with the same rows.
+
+    The HITs need nothing special: places and money as ordinary ones have, and the caller's transaction around it.
+    """
+    made, group = 0, []
+    for row in rows:
+        group.append(row)
+        if len(group) == ROWS_A_STATEMENT:
+            made += _insert(project_id, group)
+            group = []
+    return made + (_insert(project_id, group) if group else 0)
+
+
+def _insert(project_id: int, rows: Sequence[KeyRow]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            [
+                project_id,
+                [row.hit_id for row in rows],
+                [orjson.dumps(row.keys).decode() for row in rows],
+                [row.explanation for row in rows],
+                [orjson.dumps(list(row.tags)).decode() for row in rows],
+            ],
+        )
+        made = cursor.rowcount
+        cursor.execute(
+            "UPDATE marketplace_hit SET lane = 1 WHERE id = ANY(%s) AND lane = 0", [[row.hit_id for row in rows]]
+        )
+    return made
+
+
+@transaction.atomic
+def mark_as_gold(
+    *,
+    hit: Hit,
+    keys: Mapping[str, Any],
+    explanation: str = "",
+    tags: Sequence[str] = (),
+    pool: str = "test",
+    by: Any = None,
+) -> GoldQuestion:
+    """Make gold of a HIT that is in work already, or finished. Answers it has are scored; the rest stays as it is.
+
+    It is shown on only as far as the exposure law allows: one that was seen often enough scores what it has and is
+    retired. Pool `audit`: its key is known, workers are not scored by it, and it goes on as an ordinary HIT.
+
+    Raises
+    ------
+    Invalid
+        Keys that do not fit the questions.
+    Conflict
+        It is gold already, or it is parked or cancelled.
+    """
+    hit = Hit.objects.select_for_update(no_key=True).select_related("batch__project").get(pk=hit.pk)
+    if pool not in ("test", "audit"):
+        raise Invalid(errors={"pool": "test or audit: quiz and training questions are not in work."})
+    if hit.state in (Hit.State.PARKED, Hit.State.CANCELLED):
+        raise Conflict("This HIT is parked or cancelled. Put it back to work first.", code="hit_not_in_work")
+    if GoldQuestion.objects.filter(hit=hit).exists():
+        raise Conflict("This HIT has a key already. Change that key instead.", code="already_gold")
+    schema = design_of(hit.batch).schema
+    gold = GoldQuestion.objects.create(
+        project=hit.batch.project,
+        hit=hit,
+        pool=pool,
+        keys=read_keys(schema, keys),
+        explanation=explanation,
+        tags=list(tags),
+    )
+    if pool == "test":
+        open_in_lane(gold=gold, hit=hit)
+        score_hit(gold=gold, schema=schema)
+    audit.record(act="gold.mark", subject=f"hit:{hit.pk}", actor=by, keys=gold.keys, pool=pool)
+    return gold
+
+
+@transaction.atomic
+def make_soft(*, hit: Hit, keys: Mapping[str, Any], weight: float) -> GoldQuestion:
+    """Gold that no person has confirmed: the answers it has say a little about their workers, and fail nobody.
+
+    Raises
+    ------
+    Invalid, Conflict
+        As `mark_as_gold`.
+    """
+    gold = mark_as_gold(hit=hit, keys=keys, pool="audit")
+    gold.pool, gold.is_soft, gold.weight = "test", True, weight
+    gold.state, gold.limit = GoldQuestion.State.RETIRED, 0
+    gold.save(update_fields=["pool", "is_soft", "weight", "state", "limit"])
+    score_hit(gold=gold, schema=design_of(hit.batch).schema)
+    return gold
+
+
+@transaction.atomic
+def correct_key(*, gold: GoldQuestion, keys: Mapping[str, Any], by: Any = None, reason: str = "") -> GoldQuestion:
+    """Put another key in place; every answer is scored again. A suspended question is back in use as retired gold.
+
+    Raises
+    ------
+    Invalid
+    """
+    gold = GoldQuestion.objects.select_for_update().select_related("project").get(pk=gold.pk)
+    schema = _schema_of(gold)
+    before, gold.keys = gold.keys, read_keys(schema, keys)
+    gold.key_version += 1
+    gold.is_soft = False
+    if gold.state == GoldQuestion.State.SUSPENDED:  # its HIT went on as an ordinary one
+        gold.state = GoldQuestion.State.RETIRED
+    gold.save(update_fields=["keys", "key_version", "is_soft", "state"])
+    if gold.hit_id:
+        score_hit(gold=gold, schema=schema)
+    audit.record(act="gold.correct", subject=f"gold:{gold.pk}", actor=by, reason=reason, before=before, after=gold.keys)
+    return gold
+
+
+@transaction.atomic
+def suspend_gold(*, gold: GoldQuestion, reason: str, by: Any = None) -> GoldQuestion:
+    """The key is in doubt: its scores no longer count, and its HIT goes on as an ordinary one.
+
+    Raises
+    ------
+    IllegalMove
+    """
+    if gold.hit_id:
+        Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
+    move(gold, GoldQuestion.State.SUSPENDED)
+    GoldScore.objects.filter(gold=gold).update(counts=False, counted_at=None)
+    Hit.objects.filter(pk=gold.hit_id).update(lane=0)
+    audit.record(act="gold.suspend", subject=f"gold:{gold.pk}", actor=by, reason=reason)
+    return gold
+
+
+@transaction.atomic
+def release_gold(*, gold: GoldQuestion, by: Any = None, reason: str = "") -> GoldQuestion:
+    """Shown no more: it ends like an ordinary HIT, with its key as label. Its scores stand. Call under no lock.
+
+    Raises
+    ------
+    IllegalMove
+    """
+    hit = Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
+    move(gold, GoldQuestion.State.RETIRED)
+    if hit.state == Hit.State.OPEN:
+        move(hit, Hit.State.RETIRED)
+    audit.record(act="gold.release", subject=f"gold:{gold.pk}", actor=by, reason=reason)
+    return gold
+
+
+# --- scoring ----------------------------------------------------------------------------------------------------------
 
 
 def gold_of(hit_ids: Sequence[int]) -> dict[int, GoldQuestion]:
-    """Gold questions by HIT, of those HITs that are one."""
-    return {
-        gold.hit_id: gold for gold in GoldQuestion.objects.filter(hit_id__in=hit_ids, state="active") if gold.hit_id
-    }
+    """Gold questions by HIT, of those HITs that are one. An answer under way when it retired is scored as well."""
+    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, pool="test", state__in=["active", "retired"])
+    return {gold.hit_id: gold for gold in golds if gold.hit_id}
+
+
+def score_hit(*, gold: GoldQuestion, schema: Schema) -> list[GoldScore]:
+    """Score, or score again, every answer of its HIT that the digest has seen."""
+    answers = (
+        Answer.objects.filter(assignment__hit_id=gold.hit_id, digested_at__isnull=False)
+        .filter(assignment__state__in=["submitted", "revising", "approved", "rejected"])
+        .select_related("assignment")
+        .order_by("assignment_id", "version")
+    )
+    newest = {answer.assignment_id: (answer, answer.assignment) for answer in answers}
+    return score_answers(gold=gold, answers=list(newest.values()), schema=schema)
 
 
 def grade_answer(question: Question, value: Any, key: Mapping[str, Any]) -> Grade:
@@ -44,7 +300,7 @@ def grade_answer(question: Question, value: Any, key: Mapping[str, Any]) -> Grad
 def score_answers(
     *, gold: GoldQuestion, answers: Sequence[tuple[Answer, Assignment]], schema: Schema
 ) -> list[GoldScore]:
-    """Grade these final answers and take the result into the workers' reliability. Safe to call again."""
+    """Grade these final answers. Safe to call again: the sweep takes each result into the worker's reliability once."""
     scores = []
     for answer, assignment in answers:
         said = (answer.data or {}).get("answers", {})
@@ -52,19 +308,30 @@ def score_answers(
             if name not in schema:
                 continue
             graded = _grade_whole(schema[name], said.get(name), key)
-            score, _ = GoldScore.objects.update_or_create(
-                assignment=assignment,
-                question=name,
-                defaults={
-                    "gold": gold,
-                    "worker_id": assignment.worker_id,
-                    "answer": answer,
-                    "score": graded.score,
-                    "passed": graded.passed,
-                },
+            scores.append(
+                GoldScore(
+                    gold=gold,
+                    assignment=assignment,
+                    worker_id=assignment.worker_id,
+                    question=name,
+                    answer=answer,
+                    score=graded.score,
+                    passed=graded.passed,
+                    counts=gold.state != GoldQuestion.State.SUSPENDED,
+                )
             )
-            scores.append(score)
-    return scores
+    return GoldScore.objects.bulk_create(
+        scores,
+        update_conflicts=True,
+        unique_fields=["assignment", "question"],
+        update_fields=["gold", "answer", "score", "passed", "counts", "counted_at"],
+    )
+
+
+def _schema_of(gold: GoldQuestion) -> Schema:
+    if gold.hit_id is None:
+        return schema_of(gold.project.questions)
+    return design_of(Batch.objects.select_related("project").get(hits=gold.hit_id)).schema
 
 
 def _grade_whole(question: Question, value: Any, key: Mapping[str, Any]) -> Grade:
