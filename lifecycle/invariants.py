@@ -76,11 +76,13 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         """,
     ),
     "M5": (
-        "A batch's escrow is its price times the funded places not yet paid or released",
+        "A published batch's escrow is its price times the funded places not yet paid or released",
         """
-        SELECT b.id AS batch, b.state, (b.reward + b.fee) * coalesce(h.funded, 0) AS due, coalesce(a.balance, 0) AS escrow
+        SELECT b.id AS batch, b.state, (b.reward + b.fee) * coalesce(h.funded, 0) AS due,
+               coalesce(a.balance, 0) AS escrow
         FROM marketplace_batch b
-        LEFT JOIN (SELECT batch_id, sum(funded) AS funded FROM marketplace_hit GROUP BY batch_id) h ON h.batch_id = b.id
+        LEFT JOIN (SELECT batch_id, sum(funded) AS funded FROM marketplace_hit GROUP BY batch_id) h
+            ON h.batch_id = b.id AND b.state NOT IN ('draft', 'publishing')
         LEFT JOIN payments_account a ON a.kind = 'batch:escrow' AND a.owner_id = b.id
         WHERE (b.reward + b.fee) * coalesce(h.funded, 0) <> coalesce(a.balance, 0)
         """,
@@ -125,7 +127,8 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         WHERE r.rolname = %(app)s AND has_table_privilege(r.oid, w.name::regclass, 'DELETE')
         UNION ALL
         SELECT w.name, 'the application may update amounts' FROM unnest(%(tables)s::text[]) AS w(name), pg_roles r
-        WHERE r.rolname = %(app)s AND w.name LIKE 'payments_%%' AND has_any_column_privilege(r.oid, w.name::regclass, 'UPDATE')
+        WHERE r.rolname = %(app)s AND w.name LIKE 'payments_%%'
+          AND has_any_column_privilege(r.oid, w.name::regclass, 'UPDATE')
         UNION ALL
         SELECT 'payments_transfer', 'reversal ' || t.key || ' names no transfer' FROM payments_transfer t
         WHERE t.kind = 'reversal' AND t.reverses_id IS NULL
@@ -136,7 +139,8 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         """
         SELECT 'payouts under way' AS what, NULL::bigint AS id, coalesce(sum(o.amount), 0) AS said,
                coalesce(max(a.balance), 0) AS moved
-        FROM payments_account a FULL JOIN payments_payout o ON o.currency = a.currency AND o.state IN ('requested', 'sending')
+        FROM payments_account a FULL JOIN payments_payout o
+            ON o.currency = a.currency AND o.state IN ('requested', 'sending')
         WHERE a.kind = 'payout:clearing' OR (a.id IS NULL AND o.state IN ('requested', 'sending'))
         GROUP BY coalesce(a.currency, o.currency) HAVING coalesce(sum(o.amount), 0) <> coalesce(max(a.balance), 0)
         UNION ALL
@@ -163,14 +167,14 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         SELECT max(t.key), 'reversed more than once' FROM payments_transfer t WHERE t.reverses_id IS NOT NULL
         GROUP BY t.reverses_id HAVING count(*) > 1
         UNION ALL
-        SELECT t.key, 'not the opposite of what it reverses' FROM payments_transfer t WHERE t.reverses_id IS NOT NULL AND
-            EXISTS (SELECT FROM payments_entry e WHERE e.transfer_id IN (t.id, t.reverses_id)
+        SELECT t.key, 'not the opposite of what it reverses' FROM payments_transfer t WHERE t.reverses_id IS NOT NULL
+        AND EXISTS (SELECT FROM payments_entry e WHERE e.transfer_id IN (t.id, t.reverses_id)
                     GROUP BY e.account_id HAVING sum(e.amount) <> 0)
         """,
     ),
     # --- work --------------------------------------------------------------------------------------------------------
     "W1": (
-        "Places taken on a HIT are its accepted, submitted, revising, approved and rejected assignments, within its maximum",
+        "Places taken on a HIT are its assignments that take one, and no more than its maximum",
         """
         SELECT h.id AS hit, h.taken, count(a.id) AS assignments, h.max_assignments FROM marketplace_hit h
         LEFT JOIN marketplace_assignment a ON a.hit_id = h.id
@@ -250,7 +254,8 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         """
         SELECT h.id AS hit, r.least, count(a.id) AS answers FROM marketplace_hit h
         JOIN marketplace_batch b ON b.id = h.batch_id AND b.state IN ('open', 'paused')
-        CROSS JOIN LATERAL (SELECT CASE b.design #>> '{rules,mode}' WHEN 'fixed' THEN (b.design #>> '{rules,answers}')::int
+        CROSS JOIN LATERAL (SELECT CASE b.design #>> '{rules,mode}'
+            WHEN 'fixed' THEN (b.design #>> '{rules,answers}')::int
             WHEN 'sampled' THEN 1 ELSE (b.design #>> '{rules,min_answers}')::int END AS least) r
         LEFT JOIN marketplace_assignment a ON a.hit_id = h.id AND a.submitted_at IS NOT NULL
         WHERE h.state = 1 AND h.lane = 0 GROUP BY h.id, r.least HAVING count(a.id) < least(r.least, h.max_assignments)
@@ -284,7 +289,8 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         "What a worker is shown of a HIT has no column that tells a known answer",
         """
         SELECT d.hit_id AS hit, k.name AS column FROM marketplace_hitdata d
-        CROSS JOIN LATERAL jsonb_object_keys(CASE jsonb_typeof(d.data) WHEN 'object' THEN d.data ELSE '{}' END) AS k(name)
+        CROSS JOIN LATERAL
+            jsonb_object_keys(CASE jsonb_typeof(d.data) WHEN 'object' THEN d.data ELSE '{}' END) AS k(name)
         WHERE k.name = 'gold' OR k.name LIKE 'gold:%%'
         """,
     ),

@@ -108,7 +108,8 @@ def test_a_planted_break_is_found(market, name):
 
 def test_an_unscored_answer_to_a_known_question_is_found(market):
     answer = Answer.objects.earliest("pk")
-    gold = GoldQuestion.objects.create(project=market.project, hit=answer.assignment.hit, keys={"digit": {"accept": ["one"]}})
+    keys = {"digit": {"accept": ["one"]}}
+    gold = GoldQuestion.objects.create(project=market.project, hit=answer.assignment.hit, keys=keys)
     GoldQuestion.objects.filter(pk=gold.pk).update(created_at=answer.received_at)
 
     assert broken() == {"W10"}
