@@ -60,3 +60,10 @@ class Conflict(DomainError):
 
 class IllegalMove(Conflict):
     code = "illegal_move"
+
+
+class KeyReused(DomainError):
+    """An idempotency key came with another request: 422."""
+
+    code = "key_reused"
+    message = "This Idempotency-Key was used for another request. Use a new one for each thing you want done."

@@ -39,16 +39,16 @@ class Design:
 
 def design_of(batch: Batch) -> Design:
     """The frozen design of a published batch, parsed once a process; a draft reads its project's."""
-    if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING) or not batch.design:
+    if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING) or batch.published_at is None:
         return _parse_design(freeze_design(batch.project))
-    return _design_of(batch.pk, batch.published_at, _Held(batch.design))
+    return _design_of(batch.pk, batch.published_at, _Held(batch))
 
 
 class _Held:
-    """Carries the JSON past the cache's key: the batch and its time of publishing say all."""
+    """Carries the batch past the cache's key (its id and time of publishing say all): a hit never loads its design."""
 
-    def __init__(self, design: dict[str, Any]) -> None:
-        self.design = design
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
 
     def __hash__(self) -> int:
         return 0
@@ -59,7 +59,7 @@ class _Held:
 
 @lru_cache(maxsize=512)
 def _design_of(batch_id: int, published_at: Any, held: _Held) -> Design:
-    return _parse_design(held.design)
+    return _parse_design(held.batch.design or freeze_design(held.batch.project))
 
 
 def _parse_design(design: dict[str, Any]) -> Design:

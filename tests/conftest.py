@@ -9,7 +9,7 @@ from django.conf import settings
 from config import postgres
 from tests.support.browser import chromium
 
-pytest_plugins = ["tests.support.factories"]
+pytest_plugins = ["tests.support.factories", "tests.support.api"]
 
 
 @pytest.fixture(scope="session")

@@ -235,15 +235,30 @@ DEFAULT_FROM_EMAIL = ENV.str("DEFAULT_FROM_EMAIL", "touchstone@localhost")
 
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["users.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_RENDERER_CLASSES": ["core.api.rendering.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.rendering.Parser"],
+    "EXCEPTION_HANDLER": "core.api.problems.answer_to",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Touchstone",
+    "DESCRIPTION": "A crowdsourcing marketplace with quality control. See docs/api.md for a walk through by curl.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["core.api.documentation.finish"],
+}
+#: Calls a minute that one token may make, by the scope that lets it in; in each web process. Empty: no limit.
+API_RATES = {
+    "read": ENV.int("API_RATE_READ", 1200),
+    "write": ENV.int("API_RATE_WRITE", 1200),
+    "money": ENV.int("API_RATE_MONEY", 120),
+    "work": ENV.int("API_RATE_WORK", 6000),
+    "work:any": ENV.int("API_RATE_REPLAY", 60_000),
+    "admin": ENV.int("API_RATE_ADMIN", 1200),
 }
 
 # --- the market -------------------------------------------------------------------------------------------------------

@@ -144,10 +144,13 @@ def accept_next(
     BatchNotOpen, NotEligible, TooManyOpen, CapReached, NoWork
     """
     place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
-    return place or _accept_slowly(worker, batch, key, ahead, lease)
+    return place or accept_slowly(worker=worker, batch=batch, key=key, ahead=ahead, lease=lease)
 
 
-def _accept_slowly(worker: Worker, batch: Batch, key: str | None, ahead: bool, lease: int) -> Place:
+def accept_slowly(
+    *, worker: Worker, batch: Batch, key: str | None = None, ahead: bool = False, lease: int = 120
+) -> Place:
+    """After a claim that gave nothing: the place of this key, a full check, further tries. Raises as `accept_next`."""
     if earlier := _place_by_key(worker, key):
         return earlier
     participation = check_in(worker=worker, batch=batch)

@@ -1,0 +1,172 @@
+"""The worker's critical path: accept and submit, as few statements as can be (CLAIM.md)."""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from rest_framework import serializers
+
+from core import money
+from core.api.endpoint import act
+from core.api.fields import Amount, Input, JsonObject
+from core.api.idempotency import HEADER
+from core.api.rendering import read_json
+from core.errors import Invalid
+from lifecycle.accept import accept_by_id, accept_named
+from lifecycle.submit import revise, submit
+from marketplace.errors import NotEligible
+from marketplace.models import Assignment, Batch, Hit
+from marketplace.services.accepting import Place
+from marketplace.services.submitting import Receipt
+from users.api.lean import LeanEndpoint
+from workers_app.models import Worker
+
+LONGEST_KEY = 80
+
+
+class AcceptIn(Input):
+    accept_key = serializers.CharField(
+        required=False, max_length=LONGEST_KEY, help_text="Your name for this act; the header Idempotency-Key does too."
+    )
+
+
+class PlaceOut(serializers.Serializer):
+    assignment = serializers.UUIDField()
+    batch = serializers.UUIDField()
+    hit = serializers.UUIDField()
+    state = serializers.CharField()
+    reward = Amount()
+    accepted_at = serializers.DateTimeField()
+    deadline = serializers.DateTimeField()
+    data = serializers.JSONField(help_text="The row of data to answer about, as an object.")
+
+
+class SubmitIn(Input):
+    answers = JsonObject(required=False, help_text="Question name to answer.")
+    cannot_answer = serializers.CharField(required=False, max_length=1000, help_text="Instead of answers: why not.")
+    seconds = serializers.FloatField(required=False, min_value=0, max_value=1e6, help_text="Active time.")
+
+
+class ReceiptOut(serializers.Serializer):
+    version = serializers.IntegerField()
+    sha256 = serializers.CharField(help_text="Of the bytes as sent: they are kept like that.")
+    received_at = serializers.DateTimeField()
+    final_at = serializers.DateTimeField()
+    is_late = serializers.BooleanField()
+
+
+class AcceptNext(LeanEndpoint):
+    @act("work", takes=AcceptIn, gives=PlaceOut, status=201, keyed=True, refuses=[402], tag="work")
+    def post(self, request: HttpRequest, worker_id: int, batch_id: uuid.UUID) -> dict[str, Any]:
+        """Take a place on a HIT of this batch; which one, we choose. The same key gives the same place."""
+        key = _accept_key(request)
+        try:
+            place = accept_by_id(worker_id=worker_id, batch_id=_batch_pk(batch_id), key=key)
+        except NotEligible as closed:
+            if "private" in closed.errors:  # work of a team is nothing that strangers hear of
+                raise Http404 from None
+            raise
+        return place_out(place, batch_id)
+
+
+class AcceptNamed(LeanEndpoint):
+    @act("work:any", takes=AcceptIn, gives=PlaceOut, status=201, keyed=True, tag="work")
+    def post(self, request: HttpRequest, worker_id: int, hit_id: uuid.UUID) -> dict[str, Any]:
+        """Take a place on this very HIT: for replaying recorded answers."""
+        key = _accept_key(request)
+        hit = Hit.objects.select_related("batch").filter(data_row__public_id=hit_id).first()
+        if hit is None:
+            raise Http404
+        try:
+            place = accept_named(worker=Worker.objects.get(pk=worker_id), hit=hit, key=key)
+        except NotEligible as closed:
+            if "private" in closed.errors:
+                raise Http404 from None
+            raise
+        return place_out(place, hit.batch.public_id)
+
+
+class Submit(LeanEndpoint):
+    @act("work", takes=SubmitIn, gives=ReceiptOut, tag="work")
+    def post(self, request: HttpRequest, worker_id: int, assignment_id: uuid.UUID) -> dict[str, Any]:
+        """Hand in your answers: `answers` by question, or `cannot_answer`. The same bytes give the same receipt."""
+        assignment = _held(worker_id, assignment_id)
+        return receipt_out(submit(assignment=assignment, raw=request.body, undo=0))
+
+
+class Revise(LeanEndpoint):
+    @act("work:any", takes=SubmitIn, gives=ReceiptOut, tag="work")
+    def post(self, request: HttpRequest, worker_id: int, assignment_id: uuid.UUID) -> dict[str, Any]:
+        """Another version of an answer that is final already: for replaying recorded answers, where workers repeat."""
+        assignment = _held(worker_id, assignment_id)
+        return receipt_out(revise(assignment=assignment, raw=request.body))
+
+
+def place_out(place: Place, batch_id: uuid.UUID) -> dict[str, Any]:
+    return {
+        "assignment": place.public_id,
+        "batch": batch_id,
+        "hit": place.hit_public_id,
+        "state": "accepted",
+        "reward": money.format_amount(place.reward),
+        "accepted_at": place.accepted_at,
+        "deadline": place.deadline,
+        "data": place.data,
+    }
+
+
+def receipt_out(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "version": receipt.version,
+        "sha256": receipt.sha256,
+        "received_at": receipt.received_at,
+        "final_at": receipt.final_at,
+        "is_late": receipt.is_late,
+    }
+
+
+def _accept_key(request: HttpRequest) -> str | None:
+    key = request.headers.get(HEADER)
+    if request.body:
+        body = read_json(request.body)
+        if not isinstance(body, dict) or set(body) - {"accept_key"}:
+            raise Invalid(errors={"body": "Send an object with `accept_key`, or nothing."})
+        if "accept_key" in body:
+            key = key or body["accept_key"] or ""
+    if key is not None and not (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        raise Invalid(errors={"accept_key": f"A text of 1 to {LONGEST_KEY} printable characters."})
+    return key
+
+
+class _NotPublished(Exception):
+    pass
+
+
+def _batch_pk(public_id: uuid.UUID) -> int:
+    try:
+        return _published(public_id)
+    except _NotPublished:
+        raise Http404 from None
+
+
+@lru_cache(maxsize=4096)
+def _published(public_id: uuid.UUID) -> int:
+    """The key of a batch that was published: it never changes, so it is looked up once a process."""
+    found = Batch.objects.filter(public_id=public_id, published_at__isnull=False).values_list("pk", flat=True).first()
+    if found is None:
+        raise _NotPublished
+    return found
+
+
+def _held(worker_id: int, assignment_id: uuid.UUID) -> Assignment:
+    """The worker's own assignment with the part of its batch that a submit looks at; a stranger's is a 404."""
+    mine = Assignment.objects.filter(public_id=assignment_id, worker_id=worker_id).select_related("batch")
+    found = mine.only(
+        "hit", "worker", "state", "is_ahead", "batch__state", "batch__published_at", "batch__project"
+    ).first()
+    if found is None:
+        raise Http404
+    return found
