@@ -14,8 +14,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -144,6 +144,27 @@ def answers(url: str) -> bool:
     with suppress(urllib.error.URLError, OSError):
         return opener.open(url, timeout=3).status == 200
     return False
+
+
+@contextmanager
+def terminal_to_ourselves() -> Iterator[None]:
+    """In a terminal, Ctrl-C reaches this process alone while the block runs.
+
+    make, which called us, would otherwise get it too and end with "Interrupt" and 130, whatever we return.
+    """
+    caller = os.getpgrp()
+    if not sys.stdin.isatty() or os.tcgetpgrp(0) != caller or os.getpid() == os.getsid(0):
+        yield
+        return
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # nobody would notice that we sleep
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.tcsetpgrp(0, caller)
 
 
 class Stop:

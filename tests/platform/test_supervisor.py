@@ -1,6 +1,7 @@
 """`manage.py serve` as real processes. One data folder for all: the market in it survives everything done here."""
 
 import os
+import pty
 import queue
 import shutil
 import signal
@@ -20,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("supervisor")]
 
 
+def clean_environment() -> dict[str, str]:
+    """Ours, without what makes this a test."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE", "DJANGO", "PYTEST"))}
+
+
 class Site:
     """A supervisor, the lines it printed so far, and its process tree."""
 
@@ -27,13 +33,10 @@ class Site:
         self.url = f"http://127.0.0.1:{port}"
         self.lines: list[str] = []
         self._new: queue.Queue[str | None] = queue.Queue()
-        clean = {
-            name: value for name, value in os.environ.items() if not name.startswith(("DATABASE", "DJANGO", "PYTEST"))
-        }
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", str(port), "--no-demo"],
             cwd=ROOT,
-            env=clean | {"DATA_DIR": str(data_dir)} | env,
+            env=clean_environment() | {"DATA_DIR": str(data_dir)} | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -229,3 +232,26 @@ def test_a_second_site_from_the_same_folder_is_refused_and_names_the_first(start
     second.wait_for(f"already runs from {data_dir}: {first.url} (process {first.process.pid})")
     assert second.process.wait(10) == 1
     assert serves(first.url)
+
+
+def test_ctrl_c_in_a_terminal_ends_make_run_with_exit_code_0(data_dir, port):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        env = clean_environment() | {"DATA_DIR": str(data_dir), "PORT": str(port), "DEMO": "0"}
+        os.execvpe("make", ["make", "run"], env)
+    seen = b""
+    while b"Ready:" not in seen:
+        seen += os.read(terminal, 4096)
+
+    os.write(terminal, b"\x03")
+
+    try:
+        while more := os.read(terminal, 4096):
+            seen += more
+    except OSError:  # how a terminal says that all who had it are gone
+        pass
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, seen.decode()
+    assert b"Stopping" in seen
+    assert b"Interrupt" not in seen

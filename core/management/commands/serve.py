@@ -17,7 +17,7 @@ from django.core.management import BaseCommand, CommandError, call_command, get_
 from django.db import connections
 
 from config import postgres
-from config.supervisor import Child, Stop, answers, end, port_taken, say
+from config.supervisor import Child, Stop, answers, end, port_taken, say, terminal_to_ourselves
 
 READY_SECONDS = 60.0
 
@@ -41,7 +41,8 @@ class Command(BaseCommand):
                 f"PORT={options['port'] + 1} make run"
             )
         try:
-            self._with_database(stop, options)
+            with terminal_to_ourselves():
+                self._with_database(stop, options)
         except postgres.PostgresError as error:
             raise CommandError(str(error)) from error
 
