@@ -8,12 +8,22 @@ from typing import Any
 from django.db import connection, transaction
 
 from core import audit, clock
+from core.errors import IllegalMove
 from core.states import move
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
 from marketplace.models import Appeal, Assignment, Batch
+from marketplace.selectors import design_of
 from marketplace.services import appealing
-from marketplace.services.judging import approve_rejected, approve_submitted, purses_of, reject_submitted, send_back
+from marketplace.services.judging import (
+    approve_rejected,
+    approve_submitted,
+    purse_of,
+    purses_of,
+    reject_submitted,
+    send_back,
+)
 from marketplace.services.places import lock_places, release_unneeded
+from payments.services.escrow import lock_purses
 from quality.services import judgments
 
 #: Approvals in one statement (CLAIM.md: 10 000/s against 700/s one by one).
@@ -66,19 +76,36 @@ def approve(*, assignment: Assignment, by: int | None = None, reason: str = "") 
     """
     if assignment.state == Assignment.State.REJECTED:
         return undo_rejection(assignment=assignment, by=by, reason=reason)
-    if not approve_many(batch_id=assignment.batch_id, ids=[assignment.pk], by=by, reason=reason):
-        assignment.refresh_from_db()
-        move(assignment, Assignment.State.APPROVED)  # says why not
+    done = approve_many(batch_id=assignment.batch_id, ids=[assignment.pk], by=by, reason=reason)
     assignment.refresh_from_db()
+    if not done:  # nor may it be moved here: one that was rejected this moment could be, and would not be paid
+        raise IllegalMove(f"It is {assignment.get_state_display()} and cannot be approved.")
     return assignment
 
 
 @transaction.atomic
 def undo_rejection(*, assignment: Assignment, by: int | None, reason: str) -> Assignment:
+    """The requester thought better of it: paid, and it counts again. An appeal under way is won by it."""
     lock_places(assignment)
     assignment.refresh_from_db()
+    if appeal := Appeal.objects.filter(assignment=assignment, state=Appeal.State.OPEN).first():
+        appealing.close_appeal(appeal=appeal, is_upheld=True, ruling=reason.strip() or "The requester approved it.")
+    return _turn_round(assignment, by=by, reason=reason)
+
+
+def _turn_round(assignment: Assignment, *, by: int | None, reason: str) -> Assignment:
+    """Pay a rejected answer, and use it again for the label."""
     batch = Batch.objects.select_related("project__requester").get(pk=assignment.batch_id)
-    return approve_rejected(assignment=assignment, batch=batch, by=by, reason=reason)
+    lock_purses([purse_of(batch)], workers=[assignment.worker_id])  # the reward, then what the label now saves or needs
+    approve_rejected(assignment=assignment, batch=batch, by=by, reason=reason)
+    Assignment.objects.filter(pk=assignment.pk).update(counts=True)
+    assignment.refresh_from_db(fields=["counts"])
+    judgments.share_log(batch.project_id)
+    answer = assignment.answers.exclude(digested_at=None).order_by("-version").first()
+    if answer:  # what is not digested yet is learned from in its turn
+        judgments.append(judgments.judge(answer, assignment, design_of(batch).schema, batch.project_id))
+    digest_hits(project_id=batch.project_id, hit_ids=[assignment.hit_id])
+    return assignment
 
 
 @transaction.atomic
@@ -164,8 +191,7 @@ def rule(*, appeal: Appeal, is_upheld: bool, ruling: str, by: Any) -> Appeal:
     appealing.close_appeal(appeal=appeal, is_upheld=is_upheld, ruling=ruling)
     assignment.refresh_from_db()
     if is_upheld and assignment.state == Assignment.State.REJECTED:
-        batch = Batch.objects.select_related("project__requester").get(pk=assignment.batch_id)
-        approve_rejected(assignment=assignment, batch=batch, by=getattr(by, "pk", None), reason=ruling)
+        _turn_round(assignment, by=getattr(by, "pk", None), reason=ruling)
     elif not is_upheld:
         Assignment.objects.filter(pk=assignment.pk).update(decide_at=None)
         _release(assignment)

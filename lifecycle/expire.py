@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
 
 from core import clock
-from core.errors import Invalid
+from core.errors import IllegalMove, Invalid
 from core.models import Watermark
 from core.states import move
-from lifecycle.digest import batches_of_hits, lock_hits
+from lifecycle.digest import digest_hits
 from marketplace.errors import NotYours
-from marketplace.models import Assignment, Batch
-from marketplace.services.judging import purses_of
-from marketplace.services.places import give_up_place, lock_places, release_unneeded
+from marketplace.models import Assignment, Batch, Hit
+from marketplace.services.places import give_up_place, lock_places
 from quality.models import Flag
 
 #: A deadline may be committed this long after it was computed; the scan looks back that far behind its watermark.
@@ -54,7 +54,6 @@ def expire(*, assignment_id: int) -> int:
     return 1
 
 
-@transaction.atomic
 def return_place(*, assignment: Assignment, reason: str, note: str = "") -> Assignment:
     """The worker gives the HIT back. It costs them nothing, and it is not offered to them again.
 
@@ -64,24 +63,29 @@ def return_place(*, assignment: Assignment, reason: str, note: str = "") -> Assi
     """
     if reason not in Assignment.ReturnReason.values:
         raise Invalid(errors={"reason": f"One of {', '.join(Assignment.ReturnReason.values)}."})
-    lock_places(assignment)
-    assignment.refresh_from_db()
-    if assignment.state == Assignment.State.RETURNED:
-        return assignment
-    if assignment.state != Assignment.State.ACCEPTED:
-        raise NotYours
-    give_up_place(
-        assignment, Assignment.State.RETURNED, return_reason=reason, return_note=note[:500], uncount=assignment.is_ahead
-    )
-    _after_leaving(assignment)
-    _watch_returns(assignment)
+    if _return(assignment, return_reason=reason, return_note=note[:500]):
+        _watch_returns(assignment)
     return assignment
 
 
+@transaction.atomic
+def _return(assignment: Assignment, **why: str) -> bool:
+    lock_places(assignment)
+    assignment.refresh_from_db()
+    if assignment.state == Assignment.State.RETURNED:
+        return False
+    if assignment.state != Assignment.State.ACCEPTED:
+        raise NotYours
+    give_up_place(assignment, Assignment.State.RETURNED, uncount=assignment.is_ahead, **why)
+    _after_leaving(assignment)
+    return True
+
+
 def _after_leaving(assignment: Assignment) -> None:
-    """The HIT may have been settled meanwhile: then nobody needs the place any more."""
-    hits = lock_hits([assignment.hit_id])
-    release_unneeded(hit_ids=[hit.pk for hit in hits], purses=purses_of(batches_of_hits(hits).values()))
+    """The HIT may have ended meanwhile: then nobody needs the place any more, or what it waited for will not come."""
+    hit = Hit.objects.select_related("batch").get(pk=assignment.hit_id)
+    if hit.state != Hit.State.OPEN:
+        digest_hits(project_id=hit.batch.project_id, hit_ids=[hit.pk])
 
 
 def _watch_returns(assignment: Assignment) -> None:
@@ -108,4 +112,5 @@ def _watch_returns(assignment: Assignment) -> None:
         },
     )
     if is_pause and batch.state == Batch.State.OPEN:
-        move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.FLAGS)
+        with suppress(IllegalMove):  # somebody paused or closed it this very moment
+            move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.FLAGS)

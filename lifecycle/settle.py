@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +16,7 @@ from marketplace.models import Batch, Hit
 from marketplace.selectors import Design
 from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
-from payments.services.escrow import put_aside, use_repair
+from payments.services.escrow import Purse, lock_purses, put_aside, use_repair
 from quality.services.beliefs import Learned
 
 #: Two of the first three who say so park a HIT.
@@ -83,23 +84,27 @@ def settle_hits(
     The HITs are locked by the caller.
     """
     counts = _count([hit.pk for hit in hits])
+    purses = purses_of(batches.values())
     wanted: dict[Next, list[Hit]] = {step: [] for step in Next}
     for hit in hits:
         count = counts.get(hit.pk, Count())
         step = next_step(hit, learned.get(hit.pk, Learned()), count, designs[hit.batch_id], batches[hit.batch_id])
-        if step in (Next.ASK, Next.REOPEN) and not _has_money(hit, count, batches[hit.batch_id]):
+        if step == Next.REOPEN and not _may_reopen(hit):
+            step = Next.WAIT
+        if step in (Next.ASK, Next.REOPEN) and not _has_money(hit, count, purses):
             step = Next.RETIRE if step == Next.ASK else Next.WAIT
         wanted[step].append(hit)
     more = ids_of(wanted[Next.ASK] + wanted[Next.REOPEN])
     if more:
-        Hit.objects.filter(pk__in=more).update(max_assignments=F("max_assignments") + 1)
+        # Not `max_assignments + 1`: places that a HIT had left when it ended have no money any more.
+        Hit.objects.filter(pk__in=more).update(max_assignments=F("taken") + 1)
     move_all(Hit, ids_of(wanted[Next.REOPEN]), Hit.State.OPEN)
     move_all(Hit, ids_of(wanted[Next.RETIRE]), Hit.State.RETIRED)
     move_all(Hit, ids_of(wanted[Next.PARK]), Hit.State.PARKED)
     # Those that ended earlier may hold money too: a place came back since.
     ended = [hit for hit in wanted[Next.WAIT] if hit.state != Hit.State.OPEN]
     ended += wanted[Next.RETIRE] + wanted[Next.PARK]
-    release_unneeded(hit_ids=ids_of(ended), purses=purses_of(batches.values()))
+    release_unneeded(hit_ids=ids_of(ended), purses=purses)
 
 
 def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Batch) -> Next:
@@ -109,7 +114,7 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
         # An answer lost its weight and the label with it: ask again while the batch is open.
         is_live = batch.state in (Batch.State.OPEN, Batch.State.PAUSED)
         lost = hit.lane == 0 and known.verdicts and known.action == "ask"
-        return Next.REOPEN if lost and is_live and all_in else Next.WAIT
+        return Next.REOPEN if lost and is_live and not count.pending else Next.WAIT
     if hit.state != Hit.State.OPEN:
         return Next.WAIT
     if _cannot_be_answered(hit, known, count):
@@ -132,14 +137,16 @@ def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
         return cursor.fetchone()[0] >= CANNOT_BE_ANSWERED
 
 
-def _has_money(hit: Hit, count: Count, batch: Batch) -> bool:
+def _has_money(hit: Hit, count: Count, purses: Mapping[int, tuple[Purse, int]]) -> bool:
     """One more place: from what the HIT has put aside, else from the repair reserve."""
     if hit.funded > count.standing:
         return True
-    (purse, price) = purses_of([batch])[batch.pk]
+    purse, price = purses[hit.batch_id]
     if price:
+        # More is posted after this (the next HIT, what others no longer need): lock all of it now, in order.
+        lock_purses(each for each, _ in purses.values())
         try:
-            use_repair(purse=purse, amount=price, key=f"ask:{hit.pk}:{hit.max_assignments + 1}")
+            use_repair(purse=purse, amount=price, key=f"ask:{hit.pk}:{uuid.uuid4().hex}")
         except InsufficientFunds:
             return False
     Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + 1)
@@ -150,12 +157,18 @@ def ids_of(hits: Sequence[Hit]) -> list[int]:
     return [hit.pk for hit in hits]
 
 
+def _may_reopen(hit: Hit) -> bool:
+    """Read under a lock that closing waits for, else a HIT could open behind its back in a closed batch."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT state FROM marketplace_batch WHERE id = %s FOR SHARE", [hit.batch_id])
+        return cursor.fetchone()[0] in (Batch.State.OPEN, Batch.State.PAUSED)
+
+
 def fund_places(*, hit: Hit, batch: Batch, places: int, key: str) -> None:
     """Put aside for `places` more places of a locked HIT. Raises `InsufficientFunds`."""
     (purse, price) = purses_of([batch])[batch.pk]
-    if price:
-        put_aside(purse=purse, amount=places * price, key=key)
-    Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + places)
+    if not price or put_aside(purse=purse, amount=places * price, key=key):
+        Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + places)
 
 
 def _count(hit_ids: Sequence[int]) -> dict[int, Count]:

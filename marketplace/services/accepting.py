@@ -56,8 +56,9 @@ ins AS (
     UPDATE marketplace_hit h SET taken = taken + 1 FROM ins WHERE h.id = ins.hit_id
 ), mov AS (
     UPDATE marketplace_participation p
-    SET cursor = CASE WHEN cand.lane = 0 THEN cand.position ELSE p.cursor END,
-        lane_cursor = CASE WHEN cand.lane = 1 THEN cand.position ELSE p.lane_cursor END,
+    -- Behind what was taken: a second claim that waited for this one must not try the same HIT on its old snapshot.
+    SET cursor = CASE WHEN cand.lane = 0 THEN least(cand.position, 2147483646) + 1 ELSE p.cursor END,
+        lane_cursor = CASE WHEN cand.lane = 1 THEN least(cand.position, 2147483646) + 1 ELSE p.lane_cursor END,
         open_places = p.open_places + 1,
         taken_in_all = p.taken_in_all + 1,
         taken_today = CASE WHEN p.today = CURRENT_DATE THEN p.taken_today + 1 ELSE 1 END,
@@ -223,6 +224,11 @@ def recheck(*, worker_id: int, batch_ids: Any = None) -> None:
 def open_place(*, assignment: Assignment) -> Assignment:
     """The worker sees a HIT that was accepted ahead: work time and deadline start now. Safe to call again."""
     batch = assignment.batch
+    with connection.cursor() as cursor:  # in the house order: expiry of this place goes the same way
+        cursor.execute(
+            "SELECT 1 FROM marketplace_participation WHERE worker_id = %s AND batch_id = %s FOR NO KEY UPDATE",
+            [assignment.worker_id, assignment.batch_id],
+        )
     now = clock.now()
     opened = Assignment.objects.filter(
         pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now

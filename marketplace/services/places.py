@@ -5,10 +5,12 @@ Locks are taken in the house order: Participation, Hit, Assignment.
 
 from __future__ import annotations
 
+import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, Q
 
 from core.states import move
 from marketplace.models import Assignment, Hit, Participation
@@ -34,7 +36,10 @@ def count_open_place(assignment: Assignment, change: int) -> None:
 
 def retake_place(assignment: Assignment) -> bool:
     """An expired place, if it is still free and nobody but its worker wants it back."""
-    if Assignment.objects.filter(hit=assignment.hit_id, worker=assignment.worker_id, holds=True).exists():
+    again = Q(hit=assignment.hit_id)
+    if assignment.group_key is not None:
+        again |= Q(batch=assignment.batch_id, group_key=assignment.group_key)
+    if Assignment.objects.filter(again, worker=assignment.worker_id, holds=True).exists():
         return False
     return bool(Hit.objects.filter(pk=assignment.hit_id, room=True).update(taken=F("taken") + 1))
 
@@ -67,7 +72,7 @@ WITH needed AS (
 )
 UPDATE marketplace_hit h SET funded = h.funded - needed.free FROM needed
 WHERE h.id = needed.id AND needed.free > 0
-RETURNING h.id, needed.free, h.batch_id, txid_current()
+RETURNING needed.free, h.batch_id
 """
 
 
@@ -78,19 +83,19 @@ def release_unneeded(*, hit_ids: Collection[int], purses: dict[int, tuple[Purse,
     """
     if not hit_ids:
         return 0
+    free_of: Counter[int] = Counter()
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, [sorted(hit_ids)])
-        rows = cursor.fetchall()
-    released = 0
-    by_batch: dict[int, dict[str, int]] = {}
-    for hit_id, free, batch_id, moment in rows:
-        _, price = purses[batch_id]
-        # A HIT may be released more than once: its database transaction tells the times apart.
-        by_batch.setdefault(batch_id, {})[f"release:{hit_id}:{moment}"] = free * price
-        released += free
-    for batch_id, amounts in sorted(by_batch.items()):
-        give_back(purse=purses[batch_id][0], amounts=amounts)
-    return released
+        for free, batch_id in cursor.fetchall():
+            free_of[batch_id] += free
+    # One transfer a batch. Its key says nothing, because `funded` is what makes a second release of a place impossible.
+    give_back(
+        amounts=[
+            (purses[batch_id][0], f"release:{batch_id}:{uuid.uuid4().hex}", free * purses[batch_id][1])
+            for batch_id, free in sorted(free_of.items())
+        ]
+    )
+    return free_of.total()
 
 
 def hits_of(assignments: Iterable[Assignment]) -> list[int]:

@@ -6,11 +6,11 @@ escrow = price x funded places. Whoever changes a HIT's funded places calls one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from payments.models import Account
-from payments.services.ledger import Movement, account, post_transfer, post_transfers
+from payments.services.ledger import Movement, account, lock_accounts, post_transfers
 
 
 @dataclass(frozen=True)
@@ -46,37 +46,47 @@ class Reward:
     fee: int
 
 
-def put_aside(*, purse: Purse, amount: int, key: str, repair: int = 0) -> None:
-    """Take `amount` (and `repair` for the repair reserve) from what is available. Raises `InsufficientFunds`."""
-    post_transfer(
-        key=key,
-        kind="escrow",
-        amounts={purse.available: -(amount + repair), purse.escrow: amount, purse.repair: repair},
-    )
+def put_aside(*, purse: Purse, amount: int, key: str, repair: int = 0) -> bool:
+    """Take `amount` (and `repair` for the repair reserve) from what is available; False when `key` did so before.
+
+    Raises `InsufficientFunds`.
+    """
+    amounts = {purse.available: -(amount + repair), purse.escrow: amount, purse.repair: repair}
+    return bool(post_transfers([Movement(key=key, kind="escrow", amounts=amounts)]))
 
 
-def give_back(*, purse: Purse, amounts: dict[str, int], kind: str = "release") -> None:
-    """Return money that no place needs: key -> micros."""
-    escrow, back = purse.escrow, purse.repair if purse.keeps_savings else purse.available
+def lock_purses(purses: Iterable[Purse], *, workers: Collection[int] = ()) -> None:
+    """For a transaction that posts more than once: lock these purses' accounts, and what the workers have payable."""
+    accounts: set[Account] = set()
+    for purse in purses:
+        accounts |= {purse.available, purse.escrow, purse.repair}
+        accounts |= set(worker_accounts(workers, purse.currency).values()) if workers else set()
+    lock_accounts(accounts)
+
+
+def give_back(*, amounts: Sequence[tuple[Purse, str, int]], kind: str = "release") -> None:
+    """Return money that no place needs: purse, key and micros."""
     post_transfers(
-        Movement(key=key, kind=kind, amounts={escrow: -amount, back: amount}) for key, amount in amounts.items()
+        Movement(
+            key=key,
+            kind=kind,
+            amounts={purse.escrow: -amount, purse.repair if purse.keeps_savings else purse.available: amount},
+        )
+        for purse, key, amount in amounts
     )
 
 
 def use_repair(*, purse: Purse, amount: int, key: str) -> None:
     """Move money of the repair reserve to escrow, for an answer that is asked again. Raises `InsufficientFunds`."""
-    post_transfer(key=key, kind="repair", amounts={purse.repair: -amount, purse.escrow: amount})
+    post_transfers([Movement(key=key, kind="repair", amounts={purse.repair: -amount, purse.escrow: amount})])
 
 
 def end_repair(*, purse: Purse) -> None:
     """At close the unused reserve goes back."""
+    lock_purses([purse])  # its balance is read under the lock: a digest may be using it
     repair = purse.repair
-    if repair.balance:
-        post_transfer(
-            key=f"repair-end:{purse.batch_id}",
-            kind="release",
-            amounts={repair: -repair.balance, purse.available: repair.balance},
-        )
+    amounts = {repair: -repair.balance, purse.available: repair.balance}
+    post_transfers([Movement(key=f"repair-end:{purse.batch_id}", kind="release", amounts=amounts)])
 
 
 def pay_rewards(*, purse: Purse, rewards: Sequence[Reward]) -> set[str]:
@@ -96,18 +106,15 @@ def pay_rewards(*, purse: Purse, rewards: Sequence[Reward]) -> set[str]:
 
 def pay_from_available(*, purse: Purse, reward: Reward, key: str, kind: str) -> None:
     """Bonus, or an approval after close: straight from what the requester has available. Raises `InsufficientFunds`."""
-    post_transfer(
-        key=key,
-        kind=kind,
-        amounts={
-            purse.available: -(reward.reward + reward.fee),
-            account(Account.Kind.PAYABLE, reward.worker_id, purse.currency): reward.reward,
-            account(Account.Kind.FEES, 0, purse.currency): reward.fee,
-        },
-    )
+    amounts = {
+        purse.available: -(reward.reward + reward.fee),
+        account(Account.Kind.PAYABLE, reward.worker_id, purse.currency): reward.reward,
+        account(Account.Kind.FEES, 0, purse.currency): reward.fee,
+    }
+    post_transfers([Movement(key=key, kind=kind, amounts=amounts)])
 
 
-def worker_accounts(worker_ids: Sequence[int], currency: str) -> dict[int, Account]:
+def worker_accounts(worker_ids: Collection[int], currency: str) -> dict[int, Account]:
     """Payable accounts by worker, opened where missing."""
     wanted = sorted(set(worker_ids))
     Account.objects.bulk_create(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -58,16 +58,15 @@ def post_transfers(movements: Iterable[Movement]) -> set[str]:
     drafts = [m for m in movements if any(m.amounts.values())]
     if not drafts:
         return set()
+    if len({draft.key for draft in drafts}) < len(drafts):
+        raise ValueError("Two of these transfers have the same key.")
     for draft in drafts:
         if sum(draft.amounts.values()):
             raise ValueError(f"Transfer {draft.key} does not balance.")
     legs = [(d.key, account.pk, amount) for d in drafts for account, amount in d.amounts.items() if amount]
-    touched = {account.pk for d in drafts for account in d.amounts if account.kind not in Account.SUMMED}
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM payments_account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [sorted(touched)]
-            )
+            lock_accounts({account for d in drafts for account in d.amounts})
             cursor.execute(
                 POST,
                 {
@@ -86,6 +85,17 @@ def post_transfers(movements: Iterable[Movement]) -> set[str]:
         if "account_never_negative" in str(error):
             raise InsufficientFunds from None
         raise
+
+
+def lock_accounts(accounts: Collection[Account]) -> None:
+    """Lock the accounts in the order of their ids, as every poster does.
+
+    A transaction that posts more than once locks all that it may touch before its first post: each post locks its own
+    accounts in order, but the second one's may have smaller ids than those held since the first.
+    """
+    ids = sorted(account.pk for account in accounts if account.kind not in Account.SUMMED)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM payments_account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [ids])
 
 
 def post_transfer(*, key: str, kind: str, amounts: Mapping[Account, int], memo: str = "") -> Transfer:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from core import audit
@@ -87,6 +88,7 @@ def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
     if not reason.strip():
         raise Invalid(errors={"reason": "Say why; the worker reads it."})
     move(payout, Payout.State.FAILED, reason=reason, decided_by=by)
+    payout.refresh_from_db(fields=["attempt"])  # the caller's row may be older than the last retry
     post_transfer(
         key=f"payout:{payout.pk}:{payout.attempt}:back",
         kind="payout",
@@ -101,6 +103,6 @@ def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
 
 @transaction.atomic
 def retry_payout(*, payout: Payout) -> Payout:
-    move(payout, Payout.State.REQUESTED, attempt=payout.attempt + 1, reason="")
+    move(payout, Payout.State.REQUESTED, attempt=F("attempt") + 1, reason="")
     _clear(payout, key=f"payout:{payout.pk}:{payout.attempt}")
     return payout
