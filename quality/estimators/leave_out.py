@@ -45,11 +45,10 @@ def _log_rates(setup: Setup, fit: Fit, chosen: np.ndarray) -> np.ndarray:
     worker, label = answers.worker[chosen], answers.label[chosen]
     prior_counts = setup.strength * fit.pooled
     own = setup.own[worker, None]
-    group, gave = _given(answers.item[chosen], worker, label, answers.weight[chosen], fit.prior.size)
+    group, gave = _given(answers.item[chosen], worker, label, answers.weight[chosen], fit.prior.shape[1])
     posterior = fit.posterior[answers.item[chosen]]
-    row = (
-        np.maximum(fit.counts.sum(axis=2)[worker] - gave.sum(axis=1)[group, None] * posterior, 0) * own + setup.strength
-    )
+    others = fit.counts.sum(axis=2)[worker] - gave.sum(axis=1)[group, None] * posterior
+    row = np.maximum(others, 0) * own + setup.strength
     mine = gave[group, label][:, None] * posterior
     rates = (np.maximum(fit.counts[worker, :, label] - mine, 0) * own + prior_counts[:, label].T) / row
     if setup.guard:

@@ -120,7 +120,7 @@ def _compare(left: Ids, right: Ids, workers: Ids, outcomes: Ids, weights: Ids | 
     items = np.union1d(left_ids, right_ids)
     one, other = np.searchsorted(items, left_ids)[one], np.searchsorted(items, right_ids)[other]
     if (one == other).any():
-        raise ValueError(f"left and right are both {items[one[one == other][0]]!r} in a comparison.")
+        raise ValueError(f"left and right are both {items[one[one == other][0]].item()!r} in a comparison.")
     outcome = np.array([{"left": 1, "right": -1, "tie": 0}[value] for value in said.tolist()])[code]
     weight = encode_weights(weights, len(one))
     order = np.lexsort((weight, outcome, worker, other, one))
