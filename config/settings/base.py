@@ -251,6 +251,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["core.api.documentation.finish"],
 }
+#: `host:port` that webhooks and media may reach although they are private or not https.
+EGRESS_EXTRA = ENV.list("EGRESS_EXTRA", [])
 #: Calls a minute that one token may make, by the scope that lets it in; in each web process. Empty: no limit.
 API_RATES = {
     "read": ENV.int("API_RATE_READ", 1200),
