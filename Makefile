@@ -4,7 +4,7 @@ N ?= 2
 VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) config/bootstrap.py
 
-.PHONY: help run test check static-checks bench drills reset requirements
+.PHONY: help setup run test check static-checks bench drills reset requirements
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -13,6 +13,10 @@ help:
 run:
 	@$(BOOTSTRAP) run
 	@exec $(VENV)/python manage.py serve $(ARGS)
+
+#: make setup    only .venv, as run does
+setup:
+	@$(BOOTSTRAP) run
 
 #: make test     every test (ARGS="-k name" for some, N=2 processes)
 test:

@@ -13,7 +13,15 @@ from config import postgres
 #: Commands that change the schema run as the owner of the tables, everything else as the role that may only use them.
 OWNER_COMMANDS = {"migrate", "makemigrations", "test", "pgtrigger", "flush", "sqlflush", "squashmigrations", "serve"}
 NO_DATABASE = {"help", "version", "--help", "--version", "collectstatic", "serve", "startapp", "makemessages"}
-NO_DATABASE |= {"compilemessages", "diffsettings", "findstatic", "spectacular", "sendtestemail", "forget"}
+NO_DATABASE |= {
+    "compilemessages",
+    "diffsettings",
+    "findstatic",
+    "spectacular",
+    "sendtestemail",
+    "forget",
+    "database_environment",
+}
 
 WEB_STATEMENT_SECONDS, STATEMENT_SECONDS, LOCK_SECONDS = 5, 60, 2
 

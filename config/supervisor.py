@@ -138,11 +138,12 @@ def port_taken(host: str, port: int) -> bool:
     return False
 
 
-def answers(url: str) -> bool:
-    """Whether the site answers 200 there. Proxies of the environment are not asked."""
+def answers(url: str, host: str = "") -> bool:
+    """Whether the site answers 200 there, asked by the name `host`. Proxies of the environment are not asked."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310
     with suppress(urllib.error.URLError, OSError):
-        return opener.open(url, timeout=3).status == 200
+        return opener.open(request, timeout=3).status == 200
     return False
 
 

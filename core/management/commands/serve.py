@@ -139,7 +139,9 @@ class Command(BaseCommand):
 
     def _wait_until_ready(self, url: str, web: Child, stop: Stop) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not stop.wait(0.1) and not answers(f"{url}/health/ready"):
+        named = [host for host in settings.ALLOWED_HOSTS if host.strip("*")]
+        host = named[0].lstrip(".") if named else ""
+        while not stop.wait(0.1) and not answers(f"{url}/health/ready", host):
             if not web.runs:
                 raise CommandError("The web server ended before it answered; its lines above say why.")
             if time.monotonic() > deadline:
