@@ -61,7 +61,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Invitation(models.Model):
     """Lets one person sign up where the site is by invitation, and may carry a role in an organisation."""
 
-    code = models.CharField(max_length=40, unique=True, default=secrets.token_urlsafe)
+    code = models.CharField(max_length=64, unique=True, default=secrets.token_urlsafe)
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=12, choices=[("requester", "requester"), ("worker", "worker")], default="worker")
     requester_id = models.BigIntegerField(null=True, blank=True)

@@ -1,0 +1,37 @@
+"""Where the site's own rules meet allauth: who may sign up, and who may come in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from users.models import Invitation, User
+from users.services import find_invitation
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.SIGNUP != "invitation" or invitation_of(request) is not None
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Where staff approve sign-ups, a newcomer without an invitation waits for them."""
+        if settings.SIGNUP == "approval" and invitation_of(request) is None:
+            user.approved_at = None
+        return super().save_user(request, user, form, commit)
+
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        if refusal := super().pre_login(request, user, **kwargs):
+            return refusal
+        if user.approved_at is None:
+            clear_login(request)
+            return self.respond_user_inactive(request, user)
+        return None
+
+
+def invitation_of(request: HttpRequest) -> Invitation | None:
+    """The invitation that the sign-up link (?invitation=CODE), or its form, carries."""
+    return find_invitation(request.POST.get("invitation") or request.GET.get("invitation") or "")
