@@ -8,7 +8,7 @@ import numpy as np
 
 from quality.estimators.calibration import Calibration
 from quality.estimators.encode import Answers, Gold, GoldRows, Ids, encode, encode_gold
-from quality.estimators.expectation import evidence, normalise, soft_counts
+from quality.estimators.expectation import evidence, normalise_in_place, soft_counts
 from quality.estimators.majority import clamped_shares, most_likely
 
 #: Floor of a count or a share, so that an answer never makes the true class impossible by rounding.
@@ -102,7 +102,9 @@ def _round(answers: Answers, posterior: np.ndarray) -> tuple[np.ndarray, float]:
     with np.errstate(divide="ignore"):
         log_confusions = np.log(_observed_rates(answers, posterior))
     log_confusions[np.isneginf(log_confusions)] = 0.0  # a label that the worker never used meets no judgment
-    updated, likelihood = normalise(np.log(prior) + evidence(answers, log_confusions))
+    joint = evidence(answers, log_confusions)
+    joint += np.log(prior)
+    updated, likelihood = normalise_in_place(joint)
     return updated, likelihood.sum()
 
 

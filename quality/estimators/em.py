@@ -154,10 +154,11 @@ def run(
     enough = TOLERANCE * answers.weight.sum()
     for n_iter in range(1, max_rounds + 1):
         prior, _, confusions, pooled, adversary = parameters(setup, posterior, frozen, sticky)
-        joint = np.log(prior)[setup.group] + evidence(answers, np.log(confusions))
-        posterior, likelihood = normalise(joint)
-        posterior[gold.rows] = gold.truth
-        likelihood[gold.rows] = _clamped_likelihood(setup, prior, joint)
+        joint = evidence(answers, np.log(confusions))
+        joint += np.log(prior) if len(prior) == 1 else np.log(prior)[setup.group]
+        of_gold = _clamped_likelihood(setup, prior, joint)
+        posterior, likelihood = normalise_in_place(joint)
+        posterior[gold.rows], likelihood[gold.rows] = gold.truth, of_gold
         total = float(likelihood.sum())
         objective.append(total + _penalty(setup, prior, confusions, pooled))
         if abs(total - previous) < enough:
@@ -222,6 +223,8 @@ def is_adversary(counts: np.ndarray, confusions: np.ndarray, n_workers: int) -> 
 def _grouped(table: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Sums of the rows of each group, shape (G, K)."""
     n_groups = int(group.max()) + 1
+    if n_groups == 1:
+        return np.array([[column.sum() for column in table.T]])  # numpy sums a narrow table's rows one by one
     return np.stack([np.bincount(group, column, n_groups) for column in table.T], axis=1)
 
 

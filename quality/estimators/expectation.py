@@ -34,20 +34,22 @@ def evidence(answers: Answers, log_confusions: np.ndarray) -> np.ndarray:
     return answers.matrix @ by_said
 
 
-def normalise(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def normalise_in_place(joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `joint` (I, K) as probabilities, and the log-sum-exp of each row (I,).
 
-    Written by column: K is small, and numpy reduces a short last axis slowly.
+    `joint` is overwritten with the probabilities: at 10^6 answers fresh memory costs more than the sums. By column,
+    as K is small and numpy reduces a short last axis slowly.
     """
     top = joint[:, 0].copy()
     for column in joint.T[1:]:
         np.maximum(top, column, out=top)
-    shares = np.exp(joint - top[:, None])
-    total = shares[:, 0].copy()
-    for column in shares.T[1:]:
+    joint -= top[:, None]
+    np.exp(joint, out=joint)
+    total = joint[:, 0].copy()
+    for column in joint.T[1:]:
         total += column
-    shares /= total[:, None]
-    return shares, top + np.log(total)
+    joint /= total[:, None]
+    return joint, top + np.log(total, out=total)
 
 
 def row_normalise(table: np.ndarray) -> np.ndarray:

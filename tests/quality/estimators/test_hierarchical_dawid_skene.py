@@ -9,7 +9,7 @@ from quality.estimators import HierarchicalDawidSkene, MajorityVote, NumericErro
 from quality.estimators import em as em_module
 from quality.estimators.em import prepare, run
 from quality.estimators.encode import encode, encode_gold
-from quality.estimators.expectation import default_pattern, evidence, normalise
+from quality.estimators.expectation import default_pattern, evidence, normalise_in_place
 from quality.estimators.metrics import majority_accuracy
 from tests.support.datasets import load
 from tests.support.twins import one_coin, say, twin, two_coin, uniform_gold
@@ -156,8 +156,8 @@ def test_one_more_agreeing_good_worker_never_lowers_the_label():
     good = one_coin(np.array([0.8]), 3)[0]
 
     joint = np.log(fit.prior[0]) + evidence(answers, np.log(fit.confusions))
-    before, _ = normalise(joint)
-    after, _ = normalise(joint + np.log(good[:, label]).T)
+    before, _ = normalise_in_place(joint.copy())
+    after, _ = normalise_in_place(joint + np.log(good[:, label]).T)
 
     rows = np.arange(len(label))
     assert (after[rows, label] >= before[rows, label] - 1e-12).all()
