@@ -10,12 +10,17 @@ from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
 from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
+from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 
 log = logging.getLogger(__name__)
 
 #: Name, step, seconds between two runs.
 STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("digest", digest_due, 1.0),
+    ("scores", take_in_scores, 1.0),
+    ("pauses", carry_pauses, 1.0),
+    ("gold shares", set_gold_shares, 10.0),
+    ("gold limits", limit_gold, 5.0),
     ("decide", decide_due, 1.0),
     ("expire", expire_due, 1.0),
     ("close", close_finished, 5.0),

@@ -12,6 +12,7 @@ from marketplace.models import Batch, Hit
 from marketplace.services.judging import purse_of, purses_of
 from marketplace.services.places import release_unneeded
 from payments.services.escrow import end_repair, lock_purses
+from quality.services.exposure import retire_gold_of
 
 GROUP = 5000
 
@@ -31,6 +32,7 @@ def close_batch(*, batch: Batch) -> Batch:
     lock_purses([purse])
     release_places(batch=batch)
     end_repair(purse=purse)
+    retire_gold_of(batch)
     batch_finished(batch)
     return batch
 

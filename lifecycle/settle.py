@@ -121,10 +121,9 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
         return Next.PARK
     if hit.lane == 0 and known.verdicts and known.action != "ask":
         return Next.RETIRE  # sure enough, or as sure as it gets
-    if not all_in:
+    if not all_in or hit.lane == 1:  # how often those of lane 1 are shown is up to `lifecycle.watch`
         return Next.WAIT
-    # In lane 1 it was shown as often as it may be, and ends like any other.
-    is_done = hit.lane == 1 or (not known.verdicts and known.answers >= design.rules.wanted(hit.max_assignments))
+    is_done = not known.verdicts and known.answers >= design.rules.wanted(hit.max_assignments)
     return Next.RETIRE if is_done else Next.ASK
 
 

@@ -110,10 +110,31 @@ def eligibility(worker: Worker, batch: Batch, participation: Participation | Non
         reasons.append(
             Closed("distressing", "It shows distressing content.", "Allow such content in your settings to see it.")
         )
-    if participation is not None and participation.barred:
-        reasons.append(Closed(participation.barred, *BARRED.get(participation.barred, ("You are paused here.", ""))))
+    reasons += _barred(worker, project) + _quiz(worker, batch)
     reasons += _unmet(worker, design_of(batch).rules.requirements)
     return reasons
+
+
+def _barred(worker: Worker, project: Project) -> list[Closed]:
+    """What `quality.services` left in one batch of a project holds in all of them."""
+    barred = Participation.objects.filter(worker=worker, batch__project=project).exclude(barred="").order_by("-pk")[:1]
+    reasons = []
+    for participation in barred:
+        message, remedy = BARRED.get(participation.barred, ("You are paused here.", ""))
+        reasons.append(Closed(participation.barred, participation.barred_text or message, remedy))
+    return reasons
+
+
+def _quiz(worker: Worker, batch: Batch) -> list[Closed]:
+    """Work behind a quiz is open to those whose grant has enough right answers."""
+    rules, project = design_of(batch).rules, batch.project
+    if not rules.quiz_questions or project.quiz_id is None:
+        return []
+    right = Grant.objects.filter(qualification=project.quiz_id, worker=worker).values_list("value", flat=True).first()
+    if right is not None and right >= rules.quiz_pass:
+        return []
+    code = "quiz" if right is None else "quiz_failed"
+    return [Closed(code, *BARRED[code])]
 
 
 #: Why `quality.services` took a worker out of a batch, in words that both sides read.

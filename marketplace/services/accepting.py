@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from core import clock
 from marketplace.errors import AlreadyHad, BatchNotOpen, CapReached, HitFull, NotEligible, NoWork, TooManyOpen
 from marketplace.models import Assignment, Batch, Hit, Participation
-from marketplace.models.hit import LAST_POSITION
+from marketplace.models.hit import LAST_POSITION, random_position
 from marketplace.selectors import eligibility
 from workers_app.models import Worker
 
@@ -71,6 +71,8 @@ FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 """
 # The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
 # The nested loops run in the order of the lists, which is what puts the drawn lane and the highest priority first.
+# Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
+# of lane 1, and whoever came late would know.
 CLAIM = f"""
 WITH me AS MATERIALIZED (
     SELECT p.cursor, p.lane_cursor, CASE WHEN random() < p.lane_share THEN 1 ELSE 0 END AS first
@@ -83,8 +85,7 @@ WITH me AS MATERIALIZED (
 ), cand AS (
     SELECT c.*, d.lane
     FROM me, marketplace_batch b,
-         LATERAL (VALUES (me.first, CASE me.first WHEN 1 THEN me.lane_cursor ELSE me.cursor END),
-                         (1 - me.first, CASE me.first WHEN 1 THEN me.cursor ELSE me.lane_cursor END)) AS d(lane, start),
+         LATERAL (VALUES (1, me.lane_cursor), (0, me.cursor)) AS d(lane, start),
          unnest(b.levels) AS l(priority),
          LATERAL (VALUES (d.start, {LAST_POSITION}), (0, d.start - 1)) AS r(low, high),
          LATERAL (
@@ -92,7 +93,14 @@ WITH me AS MATERIALIZED (
             WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane AND h.priority = l.priority
               AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
             ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
-    WHERE b.id = %(batch)s LIMIT 1
+    WHERE b.id = %(batch)s AND (d.lane = 0 OR me.first = 1 AND (
+        SELECT 1 FROM unnest(b.levels) AS l(priority),
+             LATERAL (VALUES (me.cursor, {LAST_POSITION}), (0, me.cursor - 1)) AS r(low, high),
+             LATERAL (SELECT 1 FROM marketplace_hit h
+                      WHERE h.batch_id = %(batch)s AND h.room AND h.lane = 0 AND h.priority = l.priority
+                        AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
+                      ORDER BY h.position LIMIT 1) AS c LIMIT 1) IS NOT NULL)
+    LIMIT 1
 ), {TAKE}
 """  # noqa: S608
 CLAIM_NAMED = f"""
@@ -107,8 +115,8 @@ WITH me AS MATERIALIZED (
 """  # noqa: S608
 # Ignores locks: is there anything at all that this worker could still get?
 ANYTHING_LEFT = f"""
-SELECT 1 FROM marketplace_batch b, unnest(b.levels) AS l(priority), LATERAL (VALUES (0), (1)) AS d(lane),
-     LATERAL (SELECT 1 FROM marketplace_hit h WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane
+SELECT 1 FROM marketplace_batch b, unnest(b.levels) AS l(priority),
+     LATERAL (SELECT 1 FROM marketplace_hit h WHERE h.batch_id = %(batch)s AND h.room AND h.lane = 0
                 AND h.priority = l.priority AND {NOT_HAD} LIMIT 1) AS c
 WHERE b.id = %(batch)s LIMIT 1
 """  # noqa: S608
@@ -199,8 +207,15 @@ def check_in(*, worker: Worker, batch: Batch) -> Participation:
     ------
     BatchNotOpen, NotEligible
     """
-    batch.refresh_from_db(fields=["state"])
-    participation, _ = Participation.objects.get_or_create(worker=worker, batch=batch)
+    batch.refresh_from_db(fields=["state", "lane_share"])
+    # Both lanes go on from the same position and at the same pace: what two workers have in common in one lane, they
+    # have in the other.
+    start = random_position()
+    participation, _ = Participation.objects.get_or_create(
+        worker=worker,
+        batch=batch,
+        defaults={"cursor": start, "lane_cursor": start, "lane_share": batch.lane_share},
+    )
     reasons = eligibility(worker, batch, participation)
     if any(reason.code == "batch_not_open" for reason in reasons):
         raise BatchNotOpen

@@ -41,7 +41,9 @@ def retake_place(assignment: Assignment) -> bool:
         again |= Q(batch=assignment.batch_id, group_key=assignment.group_key)
     if Assignment.objects.filter(again, worker=assignment.worker_id, holds=True).exists():
         return False
-    return bool(Hit.objects.filter(pk=assignment.hit_id, room=True).update(taken=F("taken") + 1))
+    # In lane 1 nobody else was given the place, since it was seen already (`give_up_place`).
+    free = Hit.objects.filter(Q(room=True) | Q(lane=1, state=Hit.State.OPEN), pk=assignment.hit_id)
+    return bool(free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + F("lane")))
 
 
 def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **changes: object) -> Assignment:
@@ -50,7 +52,10 @@ def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **c
     Call it under `lock_places`. Raises `IllegalMove` when the place is no longer held.
     """
     move(assignment, to, **changes)
-    Hit.objects.filter(pk=assignment.hit_id).update(taken=F("taken") - 1)
+    hit = Hit.objects.filter(pk=assignment.hit_id)
+    hit.update(taken=F("taken") - 1)
+    if assignment.opened_at:  # an opening counts as one, whatever came of it, where openings are limited
+        hit.filter(lane=1).update(max_assignments=F("max_assignments") - 1)
     count_open_place(assignment, -1)
     if uncount:
         rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)

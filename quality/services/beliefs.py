@@ -148,7 +148,7 @@ def _counts(project_id: int, workers: Collection[int]) -> dict[tuple[int, str, s
 
 
 def _truths(hit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, state__in=["active", "retired"], is_soft=False)
+    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, pool="test", state__in=["active", "retired"], is_soft=False)
     return dict(golds.values_list("hit_id", "keys"))
 
 
@@ -248,7 +248,8 @@ def _scored(
     has_gold: bool,
 ) -> list[int]:
     """How many of each answerer's answers were scored; where there is no gold, how many they gave."""
-    rows = [counts.get((worker, name, own)) for worker in newest]
+    # A multilabel answer is scored as a whole, not label by label.
+    rows = [counts.get((worker, name, "" if has_gold else own)) for worker in newest]
     return [0 if row is None else int(row.right + row.wrong if has_gold else row.answered) for row in rows]
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 
-from marketplace.models import Hit
+from marketplace.models import Batch, Hit
 from quality.estimators.gold import exposure_limit
 from quality.models import GoldQuestion
 
@@ -47,7 +47,7 @@ def open_in_lane(*, gold: GoldQuestion, hit: Hit) -> None:
     elif hit.state == Hit.State.OPEN:
         Hit.objects.filter(pk=hit.pk).update(lane=1)
     else:
-        gold.limit = 0
+        gold.limit = _count(hit.pk)[0]
         gold.state = GoldQuestion.State.RETIRED
         gold.save(update_fields=["limit", "state"])
 
@@ -77,3 +77,60 @@ def _count(hit_id: int) -> tuple[int, int, int]:
     with connection.cursor() as cursor:
         cursor.execute(OF_HIT, [hit_id])
         return cursor.fetchone()
+
+
+# --- retirement -------------------------------------------------------------------------------------------------------
+
+# Shown as often as it may be, and nothing of it is under way. Before a limit is drawn there may be more to come.
+SHOWN_OUT = """
+SELECT h.id FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
+WHERE g.pool = 'test' AND g.state = 'active' AND g."limit" IS NOT NULL
+  AND h.lane = 1 AND h.state = 0 AND h.taken >= h.max_assignments
+  AND NOT EXISTS (SELECT FROM marketplace_assignment a WHERE a.hit_id = h.id AND (
+      a.state IN ('accepted', 'revising') OR (a.state = 'submitted' AND NOT EXISTS (
+          SELECT FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL))))
+ORDER BY h.id LIMIT %s
+"""
+
+
+def undrawn_batches() -> list[int]:
+    """Live batches with gold that has no limit yet."""
+    golds = GoldQuestion.objects.filter(
+        pool="test", state="active", limit=None, hit__batch__state__in=["open", "paused"]
+    )
+    return sorted(set(golds.values_list("hit__batch_id", flat=True)))
+
+
+@transaction.atomic
+def draw_limits(*, batch_id: int, limit: int = 500, rng: np.random.Generator | None = None) -> int:
+    """Draw the openings of gold that has none yet, once enough ordinary HITs of the batch have ended."""
+    ended = openings_of_ended(batch_id)
+    if len(ended) < ENDED_FROM:
+        return 0
+    ids = GoldQuestion.objects.filter(pool="test", state="active", limit=None, hit__batch_id=batch_id).order_by("hit")
+    hit_ids = list(ids.values_list("hit_id", flat=True)[:limit])
+    hits = {hit.pk: hit for hit in Hit.objects.select_for_update(no_key=True).filter(pk__in=hit_ids).order_by("pk")}
+    rng = rng or np.random.default_rng()
+    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, limit=None, state="active").order_by("hit")
+    for gold in golds:
+        draw_limit(gold=gold, hit=hits[gold.hit_id], ended=ended, rng=rng)  # type: ignore[index]
+    return len(golds)
+
+
+def shown_out(limit: int = 500) -> list[int]:
+    """HITs of gold that was shown as often as it may be."""
+    with connection.cursor() as cursor:
+        cursor.execute(SHOWN_OUT, [limit])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def retire_gold(*, hits: Sequence[Hit]) -> None:
+    """The gold of these locked HITs is shown no more: they end like ordinary ones."""
+    ids = [hit.pk for hit in hits]
+    GoldQuestion.objects.filter(hit_id__in=ids, state="active", pool="test").update(state="retired")
+    Hit.objects.filter(pk__in=ids, state=Hit.State.OPEN).update(state=Hit.State.RETIRED)
+
+
+def retire_gold_of(batch: Batch) -> None:
+    """At the close of a batch no gold of it is active any more; answers under way are scored all the same."""
+    GoldQuestion.objects.filter(hit__batch=batch, pool="test", state="active").update(state="retired")

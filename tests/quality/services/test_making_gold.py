@@ -94,7 +94,7 @@ def test_a_finished_hit_becomes_gold_that_is_not_shown_again(make_batch, make_wo
     gold = mark_as_gold(hit=hit, keys={"gold": "one"})
 
     hit.refresh_from_db()
-    assert (hit.room, hit.state, gold.state, gold.limit) == (False, Hit.State.RETIRED, "retired", 0)
+    assert (hit.room, hit.state, gold.state, gold.limit) == (False, Hit.State.RETIRED, "retired", 1)
 
 
 @pytest.mark.django_db

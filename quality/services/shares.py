@@ -1,0 +1,163 @@
+"""How often each worker draws gold: by trust and alarms, as far as the supply carries it (QUALITY.md section 4).
+
+The exposure law: golds >= share x views / r, where r is how often ordinary HITs are opened. Where gold is short of it,
+the share falls first; then the requester is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+import numpy as np
+from django.db import connection
+
+from core import clock
+from marketplace.models import Batch, Participation
+from marketplace.selectors import design_of
+from quality.estimators.gold import gold_share, golds_needed
+from quality.models import Flag, GoldQuestion, WorkerReliability
+from quality.services.exposure import ENDED_FROM, openings_of_ended
+from quality.services.watching import Pool, pool_of
+
+NORMAL, NEWCOMER, MOST = 0.10, 0.25, 0.50
+#: Golds of a worker before which they are shown as many as a newcomer.
+CHECK_FIRST = 20
+#: Below this part of what the rules ask for the requester is told.
+LEAST_PART = 0.30
+
+# Openings that gold has left, and that ordinary HITs will still have. `r` stands in for limits not drawn yet.
+SUPPLY = """
+WITH gold AS (
+    SELECT count(*) AS n, coalesce(sum(greatest(
+               CASE WHEN g."limit" IS NULL THEN greatest(%(r)s, h.max_assignments) ELSE h.max_assignments END
+               - h.taken, 0)), 0) AS left
+    FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
+    WHERE h.batch_id = %(batch)s AND h.lane = 1 AND h.state = 0 AND g.pool = 'test' AND g.state = 'active'
+), taken AS (
+    SELECT coalesce(sum(taken_in_all - lane_opened), 0) AS n FROM marketplace_participation WHERE batch_id = %(batch)s
+)
+SELECT gold.n, gold.left, (SELECT count(*) FROM marketplace_hit WHERE batch_id = %(batch)s), taken.n FROM gold, taken
+"""
+WRITE_SHARES = """
+UPDATE marketplace_participation p SET lane_share = n.share
+FROM unnest(%s::bigint[], %s::float8[]) AS n(id, share)
+WHERE p.id = n.id AND abs(p.lane_share - n.share) > %s
+"""
+#: Shares that differ by less are left alone: the row is the one that every claim locks.
+SMALLEST_CHANGE = 0.002
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Gold of a batch: how many questions, openings left to them, openings that ordinary HITs will still have."""
+
+    golds: int
+    left: float
+    ordinary_left: float
+    ordinary: int
+    r: float
+
+    @property
+    def share(self) -> float:
+        """The share at which gold comes back as often as the rest, and lasts as long."""
+        return self.left / (self.left + self.ordinary_left) if self.left else 0.0
+
+
+def pools_of(batch: Batch) -> dict[str, Pool]:
+    """The pools of the questions that have scores, or keys in this batch."""
+    schema = design_of(batch).schema
+    rows = WorkerReliability.objects.filter(project_id=batch.project_id, part="", checked__gt=0)
+    names = sorted(set(rows.values_list("question", flat=True)) & {question.name for question in schema})
+    return {name: pool_of(batch.project_id, name, schema) for name in names}
+
+
+def batches_with_gold() -> list[Batch]:
+    """Open batches whose workers may draw gold, or did until now."""
+    golds = GoldQuestion.objects.filter(pool="test", state="active").values("hit__batch")
+    batches = Batch.objects.filter(state=Batch.State.OPEN).select_related("project")
+    return list((batches.filter(pk__in=golds) | batches.filter(lane_share__gt=0)).order_by("pk"))
+
+
+def supply_of(batch: Batch) -> Supply:
+    ended = openings_of_ended(batch.pk)
+    rules = design_of(batch).rules
+    r = float(np.mean(ended)) if len(ended) >= ENDED_FROM else float(rules.first_places)
+    with connection.cursor() as cursor:
+        cursor.execute(SUPPLY, {"batch": batch.pk, "r": r})
+        golds, left, hits, taken = cursor.fetchone()
+    ordinary = max(hits - golds, 0)
+    return Supply(golds, float(left), max(ordinary * r - float(taken), 1.0), ordinary, r)
+
+
+def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
+    """Write how often each worker of the batch, and a newcomer, is to draw gold; returns how many changed.
+
+    A worker's own share (trust, alarms) x the rules' share x what the supply allows, so that no gold comes back more
+    often than ordinary HITs do. Where that leaves too little, the requester is told of the risk.
+    """
+    supply, rules = supply_of(batch), design_of(batch).rules
+    wanted = _wanted_shares(batch, pools)
+    scale = rules.gold_share / NORMAL
+    own = {pk: min(share * scale, MOST) for pk, share in wanted.items()}
+    newcomer = min(NEWCOMER * scale, MOST)
+    mean = float(np.mean(list(own.values()))) if own else newcomer
+    factor = min(1.0, supply.share / mean) if mean > 0 else 0.0
+    _tell_of_leak_risk(batch, supply, rules.gold_share)
+    ids = sorted(own)
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE_SHARES, [ids, [own[pk] * factor for pk in ids], SMALLEST_CHANGE])
+        changed = cursor.rowcount
+    share = newcomer * factor
+    if abs(batch.lane_share - share) > SMALLEST_CHANGE or (share == 0) != (batch.lane_share == 0):
+        changed += Batch.objects.filter(pk=batch.pk).update(lane_share=share)
+    return changed
+
+
+def _wanted_shares(batch: Batch, pools: Mapping[str, Pool]) -> dict[int, float]:
+    """Participation -> share of gold that the worker's record asks for, by the question that says most about them."""
+    members = dict(Participation.objects.filter(batch=batch).values_list("worker_id", "pk"))
+    rows = WorkerReliability.objects.filter(project_id=batch.project_id, part="", worker_id__in=list(members))
+    best: dict[int, WorkerReliability] = {}
+    watched: set[int] = set()
+    for row in rows.filter(question__in=list(pools)).order_by("checked"):
+        best[row.worker_id] = row
+        if row.state == WorkerReliability.State.WATCHED:
+            watched.add(row.worker_id)
+    shares = {}
+    for worker, pk in members.items():
+        row = best.get(worker)
+        if row is None or (row.checked < CHECK_FIRST and worker not in watched):
+            shares[pk] = NEWCOMER
+        else:
+            pool = pools[row.question]
+            right, wrong = round(row.right), round(row.wrong)
+            shares[pk] = gold_share(right, wrong, pool.mean, pool.bar, is_raised=worker in watched)
+    return shares
+
+
+def _tell_of_leak_risk(batch: Batch, supply: Supply, asked: float) -> None:
+    key = f"leak_risk:{batch.pk}"
+    open_flags = Flag.objects.filter(key=key, state=Flag.State.OPEN)
+    is_short = bool(asked) and supply.golds > 0 and supply.share < LEAST_PART * asked
+    if not is_short:
+        if supply.golds:
+            open_flags.update(state=Flag.State.CLOSED, closed_at=clock.now(), closed_reason="There is enough gold now.")
+        return
+    if Flag.objects.filter(key=key).update(state=Flag.State.OPEN, closed_at=None, closed_reason=""):
+        return
+    needed = ceil(golds_needed(asked, supply.left + supply.ordinary_left, supply.r))
+    Flag.objects.create(
+        key=key,
+        kind="leak_risk",
+        project_id=batch.project_id,
+        batch=batch,
+        message=(
+            f"{supply.golds} gold questions are too few for a gold share of {asked:.0%}: it takes {needed}, or they "
+            f"come back so often that workers recognise them. So only {supply.share:.1%} is shown. Add gold questions."
+        ),
+        evidence={"golds": supply.golds, "needed": needed, "share": round(supply.share, 4)},
+        expires_at=clock.now() + timedelta(days=90),
+    )
