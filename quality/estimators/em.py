@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from quality.estimators.encode import Answers, GoldRows
 from quality.estimators.expectation import (
     evidence,
-    normalise,
+    normalise_in_place,
     pooled_confusion,
     row_normalise,
     shrunk_confusions,
