@@ -24,7 +24,7 @@ from config.processes import die_with_parent
 STEADY_SECONDS = 60.0  # a child that ran this long starts again at once when it dies
 LONGEST_PAUSE = 30.0
 PATIENCE = 12.0  # what children get to finish in, after SIGTERM
-COLOURS = {"postgres": 34, "web": 32, "sweep": 36, "worker": 35, "beat": 33, "demo": 90, "touchstone": 1}
+COLOURS = {"postgres": 34, "web": 32, "sweep": 36, "long": 34, "worker": 35, "beat": 33, "demo": 90, "touchstone": 1}
 
 _printing = threading.Lock()
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from core import clock
 from core.errors import Conflict, DomainError
 from core.models import Operation
 
@@ -51,6 +51,11 @@ class Turn:
         return self.operation.cursor
 
     @property
+    def is_last_try(self) -> bool:
+        """Whether it failed or was killed so often that work which must tidy up should do so now."""
+        return self.operation.failures >= MOST_FAILURES - 1 or self.operation.attempts >= MOST_ATTEMPTS
+
+    @property
     def is_finished(self) -> bool:
         return self.operation.finished_at is not None
 
@@ -64,11 +69,11 @@ class Turn:
         LeaseLost
             When the lease ran out meanwhile and another worker took over.
         """
-        self._write({"lease_until": timezone.now() + LEASE, "attempts": 0, **changes})
+        self._write({"lease_until": clock.now() + LEASE, "attempts": 0, **changes})
 
     def finish(self, to: str = State.DONE, **changes: Any) -> None:
         """End the operation, in the transaction of its last work. Raises as `save` does."""
-        self._write({"state": to, "lease_until": None, "finished_at": timezone.now(), **changes})
+        self._write({"state": to, "lease_until": None, "finished_at": clock.now(), **changes})
 
     def pause(self, **changes: Any) -> None:
         """Let go of the operation; anybody takes it up again once it is due."""
@@ -107,7 +112,7 @@ def under_way(*, kind: str, subject: str) -> Operation | None:
 def cancel_operation(*, operation: Operation) -> Operation:
     """Ask the work to stop; it undoes itself in its next turn."""
     asked = Operation.objects.filter(pk=operation.pk, state__in=[State.WAITING, State.RUNNING])
-    if not asked.update(cancel_asked=True, due_at=timezone.now()):
+    if not asked.update(cancel_asked=True, due_at=clock.now()):
         raise Conflict("It is finished already. Nothing was cancelled.", code="finished")
     operation.refresh_from_db()
     return operation
@@ -115,7 +120,7 @@ def cancel_operation(*, operation: Operation) -> Operation:
 
 def take_due(kinds: Mapping[str, Work]) -> Operation | None:
     """Lease the operation that has been due longest, or None."""
-    now = timezone.now()
+    now = clock.now()
     free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lt=now)
     with transaction.atomic():
         operation = (
@@ -129,7 +134,7 @@ def take_due(kinds: Mapping[str, Work]) -> Operation | None:
 
 def take(operation: Operation) -> Operation | None:
     """Lease this operation, or None while somebody works on it."""
-    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lt=timezone.now())
+    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lt=clock.now())
     with transaction.atomic():
         found = Operation.objects.select_for_update(skip_locked=True).filter(free, pk=operation.pk).first()
         return None if found is None else _lease(found)
@@ -138,7 +143,7 @@ def take(operation: Operation) -> Operation | None:
 def _lease(operation: Operation) -> Operation:
     # A turn that is killed cannot count itself, so each lease counts until it has saved something.
     operation.state, operation.attempts = State.RUNNING, operation.attempts + 1
-    operation.lease_until = timezone.now() + LEASE
+    operation.lease_until = clock.now() + LEASE
     operation.save(update_fields=["state", "attempts", "lease_until"])
     return operation
 
@@ -149,8 +154,10 @@ def work_on(operation: Operation, work: Work, *, seconds: float = TURN_SECONDS) 
     try:
         if operation.attempts > MOST_ATTEMPTS:
             turn.finish(State.FAILED, error="It stopped our processes again and again. Staff can see why.")
-        while not (turn.is_finished or turn.is_over):
+        while not turn.is_finished:
             work(turn)
+            if turn.is_over:
+                break
         if not turn.is_finished:
             turn.pause(failures=0)
     except LeaseLost:
@@ -164,5 +171,5 @@ def work_on(operation: Operation, work: Work, *, seconds: float = TURN_SECONDS) 
             turn.finish(State.FAILED, error=f"Something broke on our side ({type(error).__name__}). Staff can see why.")
         else:
             log.warning("%s failed and is tried again", operation, exc_info=True)
-            turn.pause(failures=failures, due_at=timezone.now() + timedelta(seconds=2**failures))
+            turn.pause(failures=failures, due_at=clock.now() + timedelta(seconds=2**failures))
     return operation

@@ -9,8 +9,10 @@ from lifecycle.close import close_finished
 from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
+from lifecycle.operations import run_due_operations
 from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
+from marketplace.services.media import fetch_due_media
 
 log = logging.getLogger(__name__)
 
@@ -27,4 +29,10 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("expired batches", pause_expired, 10.0),
     ("shares", raise_share_caps, 60.0),
     ("old rows", forget_old_rows, 600.0),
+]
+
+#: Steps that may take seconds. They have a process of their own (`sweep --long`), else digests would wait for them.
+LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
+    ("operations", run_due_operations, 0.5),
+    ("media", fetch_due_media, 0.5),
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from html import escape
 from typing import Any
 
@@ -69,12 +69,12 @@ class Template:
     def placeholders(self) -> tuple[Placeholder, ...]:
         return tuple(piece for piece in self.pieces if isinstance(piece, Placeholder))
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns shown, each once, in order."""
         return tuple(dict.fromkeys(placeholder.column for placeholder in self.placeholders))
 
-    @property
+    @cached_property
     def media_columns(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(p.column for p in self.placeholders if p.kind in MEDIA_KINDS))
 
@@ -118,6 +118,8 @@ def compile_template(source: str) -> Template:
         return mark(len(placeholders) - 1)
 
     marked = PLACEHOLDER.sub(remember, re.sub("[\ue000\ue001]", "", source))
+    if "{{" in marked:
+        raise wrong("A placeholder is opened and not closed. Write {{column}}.")
     if len(placeholders) > MOST_PLACEHOLDERS:
         raise wrong(f"At most {MOST_PLACEHOLDERS} placeholders.")
     html = to_html(marked)

@@ -222,6 +222,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
+#: Hosts as "host:port" that webhooks and media may be called at although they are not public, or not https on 443.
+OUTBOUND_ALLOWED = ENV.list("OUTBOUND_ALLOWED", [])
+#: Largest picture, sound or film, in bytes.
+MEDIA_LARGEST = ENV.int("MEDIA_LARGEST", 100 * 1024**2)
+
 # --- mail -------------------------------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = ENV.str("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")

@@ -91,6 +91,8 @@ class Batch(models.Model):
     open_cap = models.PositiveSmallIntegerField(default=10, help_text="Places one worker may hold at once.")
     lane_share = models.FloatField(default=0, db_default=0, help_text="Participation.lane_share of a newcomer.")
     day_budget = models.BigIntegerField(null=True, blank=True, help_text="Micros a standing batch may spend a day.")
+    spent_on = models.DateField(null=True, blank=True)
+    spent_that_day = models.BigIntegerField(default=0, db_default=0, help_text="Micros put aside for rows of that day.")
     upload = models.FileField(upload_to="uploads/%Y/%m/", max_length=200, blank=True)
     upload_name = models.CharField(max_length=200, blank=True, help_text="As its owner calls it.")
     upload_format = models.CharField(max_length=5, blank=True)

@@ -116,8 +116,8 @@ class Question:
             return kind.judge(self, "", value)
         return [judged for part, one in value.items() for judged in kind.judge(self, part, one)]
 
-    def read_key(self, raw: Any) -> list[Any] | dict[str, list[Any]]:
-        """The accepted answers in canonical form; for a question asked of parts, by the key of the part.
+    def read_key(self, raw: Any) -> dict[str, Any]:
+        """What counts as right, as `{"accept": [canonical values]}`; for a question asked of parts, that by part.
 
         `raw` is a cell of a table ("7", or "cat | lynx" where either is right; for multilabel "cat | dog" is the one
         set of both), or JSON: a value, or `{"accept": [values]}`.
@@ -133,7 +133,7 @@ class Question:
             raise Refused(f'Give the key of each {self.for_}, as JSON such as {{"0": ...}}.')
         return {str(part): self._read_one_key(one) for part, one in raw.items()}
 
-    def _read_one_key(self, raw: Any) -> list[Any]:
+    def _read_one_key(self, raw: Any) -> dict[str, Any]:
         if isinstance(raw, Mapping) and set(raw) == {"accept"}:
             values = raw["accept"]
             if not isinstance(values, list) or not 0 < len(values) <= 100:
@@ -147,7 +147,7 @@ class Question:
             read = self.read(dict(NA) if value == CANT_TELL and self.na else value)
             if read not in accepted:
                 accepted.append(read)
-        return accepted
+        return {"accept": accepted}
 
     def _split_cell(self, cell: str) -> list[Any]:
         if self.kind in ("text", "number") or cell in self.index:

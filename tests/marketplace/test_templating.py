@@ -70,7 +70,7 @@ def test_columns_are_told_by_kind():
 @pytest.mark.parametrize(
     "source",
     [
-        "{{}}", "{{ | x}}", "{{a{{b}}", "[x]({{url}})", "![x]({{url}})", '[x](/a "{{t}}")',
+        "{{}}", "{{a", "{{a}", "{{ | x}}", "{{a{{b}}", "[x]({{url}})", "![x]({{url}})", '[x](/a "{{t}}")',
         "![x](https://elsewhere.example/x.png)", "![x](//elsewhere.example/x.png)", "a\x00", "x" * 100_001,
         "{{a}}" * 201, "{{a}} &#xE000;0&#xE001;",
     ],

@@ -171,6 +171,7 @@ class Command(BaseCommand):
         later = [child("worker", celery + worker), child("beat", celery + beat)]
         if "sweep" in get_commands():
             later.insert(0, child("sweep", [*manage, "sweep"]))
+            later.insert(1, child("long", [*manage, "sweep", "--long"]))
         marker = settings.DATA_DIR / "demo-done"
         if self._has_demo(options) and not marker.exists():
             later.append(child("demo", [*manage, "demo"], once=True, finished=marker.touch))

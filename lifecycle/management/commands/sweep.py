@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections, connection
 
-from lifecycle.clock import STEPS
+from lifecycle.clock import LONG_STEPS, STEPS
 
 log = logging.getLogger(__name__)
 
@@ -20,18 +20,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--once", action="store_true", help="Run each step until nothing is due, then end.")
+        parser.add_argument("--long", action="store_true", help="The steps that may take seconds: files and media.")
 
-    def handle(self, *, once: bool = False, **options: Any) -> None:
+    def handle(self, *, once: bool = False, long: bool = False, **options: Any) -> None:
         if once:
             self.run_until_quiet()
             return
         self.stopping = False
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        due = {name: 0.0 for name, _, _ in STEPS}
+        steps = LONG_STEPS if long else STEPS
+        due = {name: 0.0 for name, _, _ in steps}
         while not self.stopping:
             busy = False
-            for name, step, every in STEPS:
+            for name, step, every in steps:
                 if self.stopping or time.monotonic() < due[name]:
                     continue
                 did = self.run_step(name, step)
@@ -55,7 +57,7 @@ class Command(BaseCommand):
         return 0
 
     def run_until_quiet(self) -> None:
-        while any(self.run_step(name, step) for name, step, _ in STEPS):
+        while any(self.run_step(name, step) for name, step, _ in STEPS + LONG_STEPS):
             pass
 
     def stop(self, *_: Any) -> None:

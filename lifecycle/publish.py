@@ -1,0 +1,334 @@
+"""From an uploaded file to work that is open: every row is checked before any is copied, and a batch opens at once.
+
+Each function of a `Turn` does a part that ends in one commit, with the cursor in it, so that a kill at any moment
+costs at most that part. Phases of `publish`: check -> copy -> open, or -> undo, which leaves a draft as it was.
+`add_rows` has check -> copy; its rows appear some thousand at a time, each lot funded in the same commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import islice
+from typing import Any
+
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+
+from core.errors import Conflict, DomainError
+from core.models import Operation
+from core.operations import Turn, start_operation
+from marketplace.errors import BatchNotOpen
+from marketplace.models import Batch, Hit
+from marketplace.rows import BadRow, Place, Reader, Row
+from marketplace.rules import Rules
+from marketplace.selectors import freeze_design
+from marketplace.services import media, posting
+from marketplace.services.checking import Check, Fingerprints
+from marketplace.services.copying import Copied, copy_rows, delete_hits
+from marketplace.services.costs import Places
+from marketplace.services.design import RowCheck, fingerprint
+from quality.services.gold_upload import KeyedHit, add_uploaded_gold, remove_uploaded_gold
+
+#: Rows copied in one transaction: a second or so, long enough to share its cost.
+AT_ONCE = 20_000
+ADDED_AT_ONCE = 5_000
+MOST_BYTES = 32 * 1024**2
+
+State = Operation.State
+
+
+# --- beginning --------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def publish_batch(*, batch: Batch) -> Operation:
+    """Begin to publish a draft; the sweep does the rest. Raises as `posting.begin_publishing` does."""
+    posting.begin_publishing(batch=batch)
+    return start_operation(
+        kind="publish",
+        subject=subject_of(batch),
+        requester_id=batch.project.requester_id,
+        arguments={"batch": batch.pk, "file": batch.upload.name, "format": batch.upload_format},
+    )
+
+
+def check_upload(*, batch: Batch) -> Operation:
+    """Begin to check the file of a draft, so that its price is known before it is published."""
+    if batch.state != Batch.State.DRAFT or not batch.upload:
+        raise Conflict("Only a draft with a file can be checked.", code="not_a_draft")
+    return start_operation(
+        kind="check_upload",
+        subject=subject_of(batch),
+        requester_id=batch.project.requester_id,
+        arguments={"batch": batch.pk, "file": batch.upload.name, "format": batch.upload_format},
+    )
+
+
+def add_rows(*, batch: Batch, file: File, name: str, format: str | None = None) -> Operation:
+    """Begin to add the rows of a file to an open or paused batch."""
+    if batch.state not in (Batch.State.OPEN, Batch.State.PAUSED):
+        raise Conflict("Only an open or paused batch takes more rows.", code="not_open")
+    format = posting.known_format(name, format)
+    return start_operation(
+        kind="add_rows",
+        subject=subject_of(batch),
+        requester_id=batch.project.requester_id,
+        arguments={"batch": batch.pk, "file": posting.store_upload(file=file, format=format), "format": format},
+    )
+
+
+def subject_of(batch: Batch) -> str:
+    return f"batch:{batch.pk}"
+
+
+def batch_of(turn: Turn) -> Batch:
+    return Batch.objects.select_related("project__requester").get(pk=turn.operation.arguments["batch"])
+
+
+# --- the work of each kind --------------------------------------------------------------------------------------------
+
+
+def publish(turn: Turn) -> None:
+    """One part of publishing a draft. Whatever goes wrong, it ends open or as the draft that it was."""
+    if turn.cursor.get("phase") == "undo":
+        undo_some(turn, batch_of(turn))
+    elif turn.cancel_is_asked():
+        begin_to_undo(turn, State.CANCELLED)
+    elif turn.is_last_try:
+        begin_to_undo(turn, State.FAILED, "Something broke on our side. Staff can see why.")
+    else:
+        try:
+            publish_on(turn)
+        except DomainError as refusal:
+            begin_to_undo(turn, State.FAILED, refusal.message)
+
+
+def publish_on(turn: Turn) -> None:
+    batch, phase = batch_of(turn), turn.cursor.get("phase", "check")
+    if phase == "check":
+        if not batch.upload:  # a standing batch may begin empty
+            turn.save(cursor={"phase": "open", "levels": [0], "hits": 0}, total=0)
+        elif (facts := checked_before(batch) or check_file(turn, batch, batch.design)) is not None:
+            begin_to_copy(turn, batch, facts)
+    elif phase == "copy":
+        copy_some(turn, batch, AT_ONCE)
+    else:
+        open_batch(turn, batch)
+
+
+def check_only(turn: Turn) -> None:
+    """The check of a draft's file, kept with the batch."""
+    batch = batch_of(turn)
+    if turn.cancel_is_asked():
+        turn.finish(State.CANCELLED)
+        return
+    design = freeze_design(batch.project)
+    facts = check_file(turn, batch, design)
+    if facts is None:
+        return
+    kept = {**facts, "design": fingerprint(design), "file": turn.operation.arguments["file"]}
+    with transaction.atomic():
+        Batch.objects.filter(pk=batch.pk, upload=kept["file"]).update(upload_facts=kept)
+        turn.finish(result=facts)
+
+
+def add(turn: Turn) -> None:
+    """One part of adding rows. What a cancelled or unfunded operation has added stays, and it says how much that is."""
+    batch, phase = batch_of(turn), turn.cursor.get("phase", "check")
+    if turn.cancel_is_asked():
+        end_adding(turn, State.CANCELLED)
+    elif batch.state not in (Batch.State.OPEN, Batch.State.PAUSED):
+        end_adding(turn, State.FAILED, error="The batch was closed meanwhile.")
+    elif phase == "check":
+        facts = check_file(turn, batch, batch.design)
+        if facts is not None and facts["errors"]:
+            end_adding(turn, State.FAILED, error=bad_rows(facts), result=facts)
+        elif facts is not None:
+            begin_to_copy(turn, batch, facts)
+    elif phase == "copy":
+        try:
+            copy_some(turn, batch, ADDED_AT_ONCE, are_shown=True)
+        except DomainError as refusal:
+            done = turn.operation.done
+            end_adding(turn, State.FAILED, error=f"{refusal.message} {done} rows were added before.")
+    else:
+        analyze()
+        end_adding(turn, State.DONE, result={**turn.operation.result, "hits": turn.cursor["hits"]})
+
+
+def end_adding(turn: Turn, to: str, **changes: Any) -> None:
+    forget_prints(turn)
+    turn.finish(to, **changes)
+    default_storage.delete(turn.operation.arguments["file"])
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+def checked_before(batch: Batch) -> dict[str, Any] | None:
+    """What an earlier check found, if neither the file nor what it was checked against has changed."""
+    facts = batch.upload_facts
+    is_same = facts.get("file") == batch.upload.name and facts.get("design") == fingerprint(batch.design)
+    return facts if is_same and not facts["errors"] else None
+
+
+def check_file(turn: Turn, batch: Batch, design: dict[str, Any]) -> dict[str, Any] | None:
+    """Check on until the turn is over (then None) or the file is (then what was found)."""
+    arguments = turn.operation.arguments
+    check = Check(batch, RowCheck.of(design), turn.cursor.get("check"))
+    if prints := turn.cursor.get("prints"):
+        with default_storage.open(prints) as file:
+            check.prints = Fingerprints.from_bytes(file.read())
+    with default_storage.open(arguments["file"], "rb") as file:
+        for _ in check.read(file, arguments["format"]):
+            turn.save(done=check.rows)
+            if turn.is_over or turn.cancel_is_asked():
+                keep_check(turn, check)
+                return None
+    return check.finish()
+
+
+def keep_check(turn: Turn, check: Check) -> None:
+    """For the next turn. The fingerprints are too large for a row, so they lie in a file until the check ends."""
+    before = turn.cursor.get("prints")
+    prints = default_storage.save("uploads/prints", File(BytesIO(check.prints.to_bytes())))
+    turn.save(cursor={**turn.cursor, "phase": "check", "check": check.to_json(), "prints": prints})
+    if before:
+        default_storage.delete(before)
+
+
+def forget_prints(turn: Turn) -> None:
+    if prints := turn.cursor.get("prints"):
+        default_storage.delete(prints)
+
+
+def bad_rows(facts: dict[str, Any]) -> str:
+    errors = facts["errors"]
+    first = BadRow(**errors[0])
+    count = "One row is bad" if len(errors) == 1 else f"{len(errors)} rows are bad"
+    return f"{count}, {'' if len(errors) == 1 else 'the first at '}{first} Nothing was published."
+
+
+# --- copy -------------------------------------------------------------------------------------------------------------
+
+
+def begin_to_copy(turn: Turn, batch: Batch, facts: dict[str, Any]) -> None:
+    """After a check: go on, or end with what is wrong."""
+    forget_prints(turn)
+    if facts["errors"]:
+        turn.save(result=facts)
+        begin_to_undo(turn, State.FAILED, bad_rows(facts))
+        return
+    if batch.state == Batch.State.PUBLISHING:
+        Places(rules_of(batch), batch.price, facts["rows"], "").check_budget()
+    first = Hit.objects.filter(batch=batch).count()
+    start = {"phase": "copy", "place": Place().to_json(), "first": first, "hits": 0, "levels": []}
+    turn.save(cursor=start, done=0, total=facts["rows"], result=facts)
+
+
+def copy_some(turn: Turn, batch: Batch, most: int, *, are_shown: bool = False) -> None:
+    """Copy the next rows in one commit; funded in it where they are shown at once."""
+    cursor, arguments = turn.cursor, turn.operation.arguments
+    row_check = RowCheck.of(batch.design)
+    with default_storage.open(arguments["file"], "rb") as file:
+        reader = Reader(file, arguments["format"], Place(**cursor["place"]))
+        rows = list(next_rows(reader, row_check, most))
+    if not rows:
+        turn.save(cursor={**cursor, "phase": "open"})
+        return
+    done = turn.operation.done
+    spread = None if are_shown else turn.operation.result["rows"]
+    places = Places(rules_of(batch), batch.price, spread, str(batch.public_id))
+    with transaction.atomic():
+        found = media.ask_for(requester=batch.project.requester, addresses=[row_check.media_of(r.data) for r in rows])
+        copied = copy_rows(
+            batch=batch, rows=rows, first_index=cursor["first"] + done, places=places, parked=found.missing_in_row
+        )
+        new = [one for one in copied if one.is_new]
+        found.make_wait({index: one.hit_id for index, one in enumerate(copied) if one.is_new})
+        keep_keys(batch, new)
+        levels = sorted({*cursor["levels"], *(one.row.priority for one in new)})
+        if are_shown:
+            fund_shown(batch, new, key=f"add:{turn.operation.pk}:{done}")
+        turn.save(
+            cursor={**cursor, "place": reader.place.to_json(), "hits": cursor["hits"] + len(new), "levels": levels},
+            done=done + len(rows),
+        )
+
+
+def next_rows(reader: Reader, row_check: RowCheck, most: int) -> Iterator[Row]:
+    """Checked rows up to a number, or a size that fits in memory."""
+    until = reader.offset + MOST_BYTES
+    for row in islice(reader, most):
+        checked = row_check.checked(row) if isinstance(row, Row) else row
+        if isinstance(checked, BadRow):  # it passed the check before
+            raise Conflict(f"The file has changed since it was checked, {checked}", code="file_changed")
+        yield checked
+        if reader.offset >= until:
+            return
+
+
+def keep_keys(batch: Batch, copied: Sequence[Copied]) -> None:
+    keyed = [KeyedHit(one.hit_id, one.row.key, one.row.explanation) for one in copied if one.row.key is not None]
+    if keyed:
+        add_uploaded_gold(project_id=batch.project_id, keyed=keyed)
+
+
+def lock_open(batch: Batch) -> None:
+    """Hold an open or paused batch as it is, after its HITs in the order of locks: closing it waits, or has been."""
+    locked = Batch.objects.select_for_update(no_key=True).filter(pk=batch.pk)
+    if locked.values_list("state", flat=True).get() not in (Batch.State.OPEN, Batch.State.PAUSED):
+        raise BatchNotOpen("This batch takes no more rows.")
+
+
+def fund_shown(batch: Batch, copied: Sequence[Copied], *, key: str) -> None:
+    """Money and priorities of HITs that workers see from this commit on."""
+    lock_open(batch)
+    funded = Hit.objects.filter(pk__in=[one.hit_id for one in copied]).values_list("funded", flat=True)
+    posting.fund(batch=batch, places=sum(funded), hits=len(copied), key=key)
+    posting.add_levels(batch=batch, levels={one.row.priority for one in copied})
+
+
+def rules_of(batch: Batch) -> Rules:
+    return Rules.from_json(batch.design["rules"])
+
+
+# --- open -------------------------------------------------------------------------------------------------------------
+
+
+def open_batch(turn: Turn, batch: Batch) -> None:
+    analyze()
+    with transaction.atomic():
+        posting.open_published(batch=batch, hits=turn.cursor["hits"], levels=turn.cursor["levels"])
+        turn.finish(result={**turn.operation.result, "hits": turn.cursor["hits"]})
+
+
+def analyze() -> None:
+    """Plans made while the tables were empty would scan them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT marketplace_analyze()")
+
+
+# --- undo -------------------------------------------------------------------------------------------------------------
+
+
+def begin_to_undo(turn: Turn, to: str, error: str = "") -> None:
+    forget_prints(turn)
+    turn.save(cursor={"phase": "undo", "to": to, "error": error})
+
+
+def undo_some(turn: Turn, batch: Batch) -> None:
+    """Take back rows that nobody has seen; when none are left the batch is a draft again."""
+    if batch.state != Batch.State.PUBLISHING:
+        raise Conflict("Only what is not open yet can be taken back.")
+    ids = list(Hit.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    with transaction.atomic():
+        if ids:
+            remove_uploaded_gold(hit_ids=ids)
+            delete_hits(ids)
+            turn.save(done=max(0, turn.operation.done - len(ids)))
+        else:
+            posting.back_to_draft(batch=batch)
+            turn.finish(turn.cursor["to"], error=turn.cursor["error"])
