@@ -55,13 +55,9 @@ def put_aside(*, purse: Purse, amount: int, key: str, repair: int = 0) -> bool:
     return bool(post_transfers([Movement(key=key, kind="escrow", amounts=amounts)]))
 
 
-def lock_purses(purses: Iterable[Purse], *, workers: Collection[int] = ()) -> None:
-    """For a transaction that posts more than once: lock these purses' accounts, and what the workers have payable."""
-    accounts: set[Account] = set()
-    for purse in purses:
-        accounts |= {purse.available, purse.escrow, purse.repair}
-        accounts |= set(worker_accounts(workers, purse.currency).values()) if workers else set()
-    lock_accounts(accounts)
+def lock_purses(purses: Iterable[Purse]) -> None:
+    """For a transaction that posts more than once: lock all accounts of these purses before the first post."""
+    lock_accounts({account for purse in purses for account in (purse.available, purse.escrow, purse.repair)})
 
 
 def give_back(*, amounts: Sequence[tuple[Purse, str, int]], kind: str = "release") -> None:

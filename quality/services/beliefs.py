@@ -27,13 +27,14 @@ ADD_COUNTS = """
 INSERT INTO quality_workerreliability AS r
     (project_id, worker_id, question, part, state, counts, answered, "right", wrong, gate, monitor, alarms,
      lower, upper, state_reason, updated_at)
-VALUES (%s, %s, %s, %s, 'quiz', %s::float8[], %s, 0, 0, 0, 0, '{}', 0, 1, '', now())
+VALUES (%s, %s, %s, %s, 'quiz', %s::float8[], greatest(%s, 0), 0, 0, 0, 0, '{}', 0, 1, '', now())
 ON CONFLICT (project_id, worker_id, question, part) DO UPDATE
 SET counts = CASE WHEN cardinality(r.counts) = cardinality(EXCLUDED.counts)
                   THEN (SELECT array_agg(a + b ORDER BY n)
                         FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
                   ELSE EXCLUDED.counts END,
-    answered = r.answered + EXCLUDED.answered, updated_at = now()
+    -- Not EXCLUDED.answered: a withdrawn answer counts -1, and the CHECK looks first at the row to insert.
+    answered = r.answered + %s, updated_at = now()
 """
 
 Key = tuple[str, str]  # question, part
@@ -307,7 +308,7 @@ def _save(beliefs: list[Belief]) -> None:
 
 def _add_counts(project_id: int, deltas: Mapping[tuple[int, str, str], Any]) -> None:
     rows = [
-        (project_id, worker, question, part, total.ravel().tolist(), number)
+        (project_id, worker, question, part, total.ravel().tolist(), number, number)
         for (worker, question, part), (total, number) in sorted(deltas.items())
     ]
     if rows:

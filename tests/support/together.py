@@ -1,0 +1,50 @@
+"""Many calls at the same moment, each on a database connection of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any
+
+from django.db import connection
+
+Call = Callable[[], Any]
+
+
+def run_together(*calls: Call, connections: int | None = None) -> list[Any]:
+    """Start all calls at once on `connections` threads; what each returned or raised, in order."""
+    threads = min(connections or len(calls), len(calls))
+    start = threading.Barrier(threads)
+
+    def outcome(call: Call) -> Any:
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    def work(mine: list[Call]) -> list[Any]:
+        try:
+            connection.ensure_connection()
+            start.wait(60)
+            return [outcome(call) for call in mine]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        shares = list(pool.map(work, [list(calls[i::threads]) for i in range(threads)]))
+    return [shares[i % threads][i // threads] for i in range(len(calls))]
+
+
+def slowly(function: Callable[..., Any], seconds: float = 0.1) -> Callable[..., Any]:
+    """`function`, with the race window behind it held open. Take the lock out and see the test fail."""
+
+    @wraps(function)
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        time.sleep(seconds)
+        return result
+
+    return slow
