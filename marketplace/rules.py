@@ -110,6 +110,8 @@ class Rules:
         share("max_share", 0.01, 1, optional=True)
         whole("max_open", 1, 100)
         if not errors:
+            is_possible = not self.quiz_questions or self.quiz_pass <= self.quiz_questions
+            need(is_possible, "quiz_pass", "At most as many as quiz_questions.")
             need(self.min_answers <= self.max_answers, "max_answers", "At least as many as min_answers.")
             need(
                 self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00."

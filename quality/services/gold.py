@@ -307,7 +307,7 @@ def score_answers(
         for name, key in gold.keys.items():
             if name not in schema:
                 continue
-            graded = _grade_whole(schema[name], said.get(name), key)
+            graded = grade_whole(schema[name], said.get(name), key)
             scores.append(
                 GoldScore(
                     gold=gold,
@@ -334,7 +334,7 @@ def _schema_of(gold: GoldQuestion) -> Schema:
     return design_of(Batch.objects.select_related("project").get(hits=gold.hit_id)).schema
 
 
-def _grade_whole(question: Question, value: Any, key: Mapping[str, Any]) -> Grade:
+def grade_whole(question: Question, value: Any, key: Mapping[str, Any]) -> Grade:
     """A question for parts passes when each part that has a key does; its score is their mean."""
     if question.for_ == "item":
         return grade_answer(question, value, key)
