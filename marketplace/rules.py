@@ -11,7 +11,7 @@ from core.errors import Invalid
 MODES = ("target", "budget", "fixed", "sampled")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "exists", "missing")
 
-#: In sampled mode a random tenth of the HITs gets this many answers, the others one.
+#: In sampled mode a random tenth of the HITs gets this many answers, the others one, so that agreement can be measured.
 SAMPLED_PLACES = 3
 SAMPLED_SHARE = 0.10
 

@@ -12,10 +12,8 @@ from django.db.models import Avg
 from core import money
 from core.errors import Invalid
 from marketplace.models import Batch, Hit, Project
-from marketplace.rules import Rules
+from marketplace.rules import SAMPLED_PLACES, SAMPLED_SHARE, Rules
 
-#: In mode `sampled` this share of the HITs is answered three times, so that agreement can be measured.
-SAMPLED_SHARE, SAMPLED_ANSWERS = 0.10, 3
 #: Without history: how far between the fewest and the most answers a HIT of an adaptive batch is expected to end.
 EXPECTED_BETWEEN = 0.27
 
@@ -36,7 +34,7 @@ class Places:
         """(places open at first, places funded) of the row with this index from 0; the same on every call."""
         if self.rules.mode == "sampled":
             drawn = random.Random(f"{self.seed}:{index}").random() < SAMPLED_SHARE  # noqa: S311  no secret
-            places = SAMPLED_ANSWERS if drawn else 1
+            places = SAMPLED_PLACES if drawn else 1
             return places, places
         if self.rules.mode == "budget" and self.rows is None:
             return self.rules.first_places, self.rules.first_places
@@ -99,7 +97,7 @@ def preview(*, rules: Rules, rows: int, reward: int, fee: int, answers_before: f
     price = reward + fee
     most = rows * rules.most_places
     if rules.mode == "sampled":
-        most = rows * SAMPLED_ANSWERS
+        most = rows * SAMPLED_PLACES
     elif rules.mode == "budget" and price:
         most = min(most, Places(rules, price, rows, "").affordable)
     least = min(most, rows * rules.first_places)
@@ -123,7 +121,7 @@ def expected_answers(rules: Rules, before: float | None = None) -> float:
     if rules.mode == "fixed":
         return rules.answers
     if rules.mode == "sampled":
-        return 1 + SAMPLED_SHARE * (SAMPLED_ANSWERS - 1)
+        return 1 + SAMPLED_SHARE * (SAMPLED_PLACES - 1)
     if before is not None:
         return min(max(before, rules.min_answers), rules.max_answers)
     return rules.min_answers + EXPECTED_BETWEEN * (rules.max_answers - rules.min_answers)
