@@ -8,6 +8,7 @@ done again from the last commit. What each kind does stands in `lifecycle/operat
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -40,6 +41,7 @@ class Turn:
     def __init__(self, operation: Operation, *, seconds: float = TURN_SECONDS) -> None:
         self.operation = operation
         self.ends_at = time.monotonic() + seconds
+        self._writing = threading.Lock()  # a second thread may renew the lease while this one computes
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +85,10 @@ class Turn:
         return Operation.objects.filter(pk=self.operation.pk, cancel_asked=True).exists()
 
     def _write(self, changes: dict[str, Any]) -> None:
+        with self._writing:
+            self._write_alone(changes)
+
+    def _write_alone(self, changes: dict[str, Any]) -> None:
         mine = Operation.objects.filter(
             pk=self.operation.pk, state=State.RUNNING, lease_until=self.operation.lease_until
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.models import Operation
 from core.operations import TURN_SECONDS, Work, take, take_due, work_on
-from lifecycle import publish
+from lifecycle import publish, refit
 
 #: Kind -> its work, one turn or a part of it.
 WORK: dict[str, Work] = {
@@ -12,6 +12,10 @@ WORK: dict[str, Work] = {
     "check_upload": publish.check_only,
     "add_rows": publish.add,
 }
+
+
+#: Kinds that keep a processor busy: each operation has a child process of its own (`refit.start_children`).
+IN_CHILDREN: dict[str, Work] = {"refit": refit.work}
 
 
 def run_due_operations(limit: int = 1, *, seconds: float = TURN_SECONDS) -> int:
@@ -27,7 +31,7 @@ def run_due_operations(limit: int = 1, *, seconds: float = TURN_SECONDS) -> int:
 def run_to_end(operation: Operation) -> Operation:
     """Work on one operation here and now until it is finished, or somebody else works on it."""
     while operation.finished_at is None and (leased := take(operation)) is not None:
-        operation = work_on(leased, WORK[leased.kind])
+        operation = work_on(leased, (WORK | IN_CHILDREN)[leased.kind])
         if operation.failures:
             break
     operation.refresh_from_db()

@@ -34,7 +34,7 @@ SET counts = CASE WHEN cardinality(r.counts) = cardinality(EXCLUDED.counts)
                         FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
                   ELSE EXCLUDED.counts END,
     -- Not EXCLUDED.answered: a withdrawn answer counts -1, and the CHECK looks first at the row to insert.
-    answered = r.answered + %s, updated_at = now()
+    answered = greatest(r.answered + %s, 0), updated_at = now()
 """
 
 Key = tuple[str, str]  # question, part
@@ -101,16 +101,21 @@ def learn(
             if question.kind in CLASSED:
                 own = reliability_part(question, part)
                 crowd = _crowd(question, crowds.get((name, own)))
-                truth = _truth(question, part, truths.get(hit.pk))
-                spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
+                truth = truth_of(question, part, truths.get(hit.pk))
+                if _stands(belief, rows, truth):
+                    spread = _spread_of(belief, crowd)
+                else:
+                    spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
+                    belief.run = None
                 if question.stops and truth is None:
                     scored = _scored(newest, counts, name, own, has_gold)
                     verdict = _verdict(belief, spread, hit, design.rules, batches[hit.batch_id].price, crowd, scored)
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
-            else:
+            elif not _stands(belief, rows, None):
                 belief.value = _consensus(newest.values())
                 belief.answers = len(newest)
+                belief.run = None
             belief.seen = max(row.pk for row in rows)
             belief.updated_at = timezone.now()
             changed.append(belief)
@@ -153,7 +158,7 @@ def _truths(hit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     return dict(golds.values_list("hit_id", "keys"))
 
 
-def _truth(question: Question, part: str, keys: Mapping[str, Any] | None) -> np.ndarray | None:
+def truth_of(question: Question, part: str, keys: Mapping[str, Any] | None) -> np.ndarray | None:
     """Uniform over the accepted classes of a gold item; None elsewhere."""
     if not keys or question.name not in keys:
         return None
@@ -235,6 +240,22 @@ def _update_classes(
     return live.confidence
 
 
+def _stands(belief: Belief, rows: Sequence[Judgment], truth: np.ndarray | None) -> bool:
+    """A refit wrote it and nothing was said since: one live pass would only make it worse."""
+    is_newest = belief.run_id is not None and belief.seen >= rows[-1].pk
+    return is_newest and (truth is None or belief.posterior == truth.tolist())
+
+
+def _spread_of(belief: Belief, crowd: Crowd) -> np.ndarray:
+    """P at exponent b from a stored belief, with its label at the calibrated confidence, shape (K,)."""
+    posterior, label = np.maximum(belief.posterior, 1e-300), belief.label or 0
+    spread = posterior**crowd.exponent * crowd.prior ** (1 - crowd.exponent)
+    spread[label] = 0
+    spread *= (1 - belief.confidence) / max(spread.sum(), 1e-300)
+    spread[label] = belief.confidence
+    return spread
+
+
 def _counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:
     if row is None or len(row.counts) != n * n:
         return np.zeros((n, n))
@@ -300,8 +321,8 @@ def _save(beliefs: list[Belief]) -> None:
         update_conflicts=True,
         unique_fields=["hit", "question", "part"],
         update_fields=[
-            "state", "posterior", "label", "value", "confidence", "answers", "seen", "is_calibrated", "settled_at",
-            "updated_at",
+            "state", "posterior", "label", "value", "confidence", "answers", "seen", "is_calibrated", "run",
+            "settled_at", "updated_at",
         ],
     )  # fmt: skip
 

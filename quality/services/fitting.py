@@ -1,0 +1,229 @@
+"""One question's judgments into an estimator, and its result back: arrays in, arrays out, no database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from marketplace.schema import Question
+from quality.estimators import HierarchicalDawidSkene, default_estimator
+from quality.estimators.expectation import pooled_confusion
+from quality.services.log import Log
+
+#: Item -> accepted classes, numbers or texts.
+Keys = Mapping[int, list[Any]]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """What a fit says of the crowd: shares (K,) of the classes, confusion (K, K) of the average worker."""
+
+    prior: np.ndarray
+    pooled: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A consensus for each item of a log.
+
+    Attributes
+    ----------
+    items : ndarray of int64, shape (I,)
+    posteriors : ndarray, shape (I, K)
+        K = 0 for kinds without classes.
+    labels : ndarray of int64, shape (I,)
+        Column of the label; -1 for kinds without classes.
+    confidence : ndarray, shape (I,)
+    values : list, length I
+        The consensus of kinds without classes; the median grade of ordinal ones.
+    crowds : dict
+        Of each part of a multilabel question, else of "".
+    b, calibrated, n_gold
+        The calibration.
+    """
+
+    method: str
+    items: np.ndarray
+    posteriors: np.ndarray
+    labels: np.ndarray
+    confidence: np.ndarray
+    values: list[Any]
+    status: str
+    n_iter: int
+    crowds: dict[str, Crowd] = field(default_factory=dict)
+    b: float = 0.5
+    calibrated: bool = False
+    n_gold: int = 0
+
+    def digest(self) -> str:
+        """SHA-256 of the result."""
+        found = hashlib.sha256()
+        for array in (self.items, self.posteriors, self.labels, self.confidence):
+            found.update(np.ascontiguousarray(array).tobytes())
+        found.update(orjson.dumps(self.values))
+        return found.hexdigest()
+
+
+def fit(question: Question, log: Log, keys: Keys, *, seed: int, texts: np.ndarray | None = None) -> Fitted | None:
+    """Fit the judgments that have weight; None where nobody has said anything yet."""
+    if question.kind == "multilabel":
+        return _fit_multilabel(question, log, keys, seed)
+    if question.kind == "number":
+        return _fit_numbers(log, keys, seed)
+    if question.kind == "text":
+        return _fit_texts(log, keys, seed, texts)
+    return _fit_classes(question, log, keys, seed)
+
+
+def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | None:
+    log = log.only((log.weight > 0) & (log.label >= 0))
+    n = len(question.classes)
+    if not len(log) or n < 2:
+        return None
+    # Pairs of things are items like others here; "can't tell" stands on no scale, so it makes an ordinal one nominal.
+    is_scale = question.kind == "ordinal" and not (question.na and (log.label == n - 1).any())
+    chosen = default_estimator("ordinal") if is_scale else HierarchicalDawidSkene
+    if question.kind == "categorical":
+        chosen = default_estimator("categorical")
+    model = chosen(seed=seed, gold_sample="balanced").fit(
+        log.item, log.worker, log.label, gold=keys, weights=log.weight, classes=list(range(n))
+    )
+    values: list[Any] = [None] * len(model.items_)
+    if is_scale:
+        values = [question.classes[grade] for grade in model.estimates_]
+    return Fitted(
+        method=chosen.__name__,
+        items=model.items_,
+        posteriors=model.posteriors_,
+        labels=model.labels_.astype(np.int64),
+        confidence=model.confidence_,
+        values=values,
+        status=model.status_,
+        n_iter=model.n_iter_,
+        crowds={"": Crowd(model.prior_, model.pooled_)},
+        b=model.calibration_.b,
+        calibrated=model.calibration_.calibrated,
+        n_gold=model.calibration_.n_gold,
+    )
+
+
+def _fit_multilabel(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | None:
+    """One yes or no for each label. Who can't tell says neither."""
+    n = len(question.classes)
+    log = log.only((log.weight > 0) & (log.label >= 0) & (log.label < 2))
+    if not len(log):
+        return None
+    wholes = [part.rpartition("/")[0] if question.for_ != "item" else "" for part in log.parts]
+    names = [part[len(whole) + 1 :] if whole else part for part, whole in zip(log.parts, wholes, strict=True)]
+    heads = sorted(set(wholes))
+    head = np.array([heads.index(whole) for whole in wholes])[log.part]
+    # One answer is all the rows of a worker on one part of a HIT.
+    item = log.hit * len(heads) + head
+    answers, row = np.unique(np.stack([item, log.worker]), axis=1, return_inverse=True)
+    said: list[list[str]] = [[] for _ in range(answers.shape[1])]
+    weights = np.ones(answers.shape[1])
+    for place, part, label, weight in zip(row.ravel(), log.part, log.label, log.weight, strict=True):
+        weights[place] = weight
+        if label == 1:
+            said[place].append(names[part])
+    chosen = default_estimator("multilabel")
+    model = chosen(seed=seed, gold_sample="balanced").fit(
+        answers[0], answers[1], said, gold=_sets(keys, log, heads, wholes, names),
+        weights=weights, classes=list(question.labels),
+    )  # fmt: skip
+    return _spread_labels(question, log, model, heads, n, chosen.__name__)
+
+
+def _sets(keys: Keys, log: Log, heads: list[str], wholes: list[str], names: list[str]) -> dict[int, list[str]]:
+    """The exact set of labels of each item, from the accepted classes of its labels; not where it is ambiguous."""
+    sets: dict[int, list[str]] = {}
+    ambiguous: set[int] = set()
+    for item, accepted in keys.items():
+        hit, part = divmod(item, len(log.parts))
+        whole = hit * len(heads) + heads.index(wholes[part])
+        if len(accepted) != 1 or accepted[0] > 1:
+            ambiguous.add(whole)
+        sets.setdefault(whole, []).extend([names[part]] if accepted == [1] else [])
+    return {whole: labels for whole, labels in sets.items() if whole not in ambiguous}
+
+
+def _spread_labels(question: Question, log: Log, model: Any, heads: list[str], n: int, method: str) -> Fitted:
+    place = {part: index for index, part in enumerate(log.parts)}
+    items, rows, columns = [], [], []
+    for row, whole in enumerate(model.items_.tolist()):
+        hit, head = divmod(whole, len(heads))
+        for column, label in enumerate(model.classes_.tolist()):
+            part = place.get(f"{heads[head]}/{label}" if heads[head] else label)
+            if part is not None:
+                items.append(hit * len(log.parts) + part)
+                rows.append(row)
+                columns.append(column)
+    order = np.argsort(items)
+    item, at = np.array(items, np.int64)[order], (np.array(rows)[order], np.array(columns)[order])
+    holds = model.posteriors_[at]
+    posteriors = np.zeros((len(item), n))
+    posteriors[:, 0], posteriors[:, 1] = 1 - holds, holds
+    crowds = {}
+    for label, share in zip(model.classes_.tolist(), model.prior_, strict=True):
+        prior = np.full(n, 1e-6)  # nobody's truth is "can't tell" here
+        prior[:2] = 1 - share, share
+        crowds[label] = Crowd(prior / prior.sum(), pooled_confusion(np.zeros((n, n))))
+    return Fitted(
+        method=method,
+        items=item,
+        posteriors=posteriors,
+        labels=(holds > 0.5).astype(np.int64),
+        confidence=model.label_confidence_[at],
+        values=[None] * len(item),
+        status=model.status_,
+        n_iter=model.n_iter_,
+        crowds=crowds,
+        b=model.calibration_.b,
+        calibrated=model.calibration_.calibrated,
+        n_gold=model.calibration_.n_gold,
+    )
+
+
+def _fit_numbers(log: Log, keys: Keys, seed: int) -> Fitted | None:
+    log = log.only((log.weight > 0) & ~np.isnan(log.number))
+    if not len(log):
+        return None
+    chosen = default_estimator("number")
+    known = {item: float(accepted[0]) for item, accepted in keys.items() if len(accepted) == 1}
+    model = chosen(seed=seed).fit(log.item, log.worker, log.number, gold=known, weights=log.weight)
+    values = [
+        {"value": float(value), "low": float(low), "high": float(high)}
+        for value, (low, high) in zip(model.estimates_, model.intervals_, strict=True)
+    ]
+    return _valued(chosen.__name__, model, values, np.zeros(len(values)))
+
+
+def _fit_texts(log: Log, keys: Keys, seed: int, texts: np.ndarray | None) -> Fitted | None:
+    if texts is None:
+        raise ValueError("The texts of the log are missing.")
+    keep = (log.weight > 0) & (log.label < 0)
+    log, said = log.only(keep), texts[keep].tolist()
+    if not said:
+        return None
+    chosen = default_estimator("text")
+    model = chosen(seed=seed).fit(log.item, log.worker, said, gold=keys, weights=log.weight)
+    return _valued(chosen.__name__, model, list(model.estimates_), model.confidence_)
+
+
+def _valued(method: str, model: Any, values: list[Any], confidence: np.ndarray) -> Fitted:
+    n = len(model.items_)
+    return Fitted(
+        method=method,
+        items=model.items_,
+        posteriors=np.zeros((n, 0)),
+        labels=np.full(n, -1),
+        confidence=confidence,
+        values=values,
+        status=model.status_,
+        n_iter=getattr(model, "n_iter_", 0),
+    )
