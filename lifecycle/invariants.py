@@ -14,9 +14,13 @@ from django.db.migrations.executor import MigrationExecutor
 
 from config.postgres import APP
 from core import audit
+from quality.models import AggregationRun, Belief
+from quality.services.aggregation import changed_since
 
 #: Rows shown of each check.
 SHOWN = 20
+#: Without --full, labels of so many runs are computed again, each of at most so many answers.
+MOST_RUNS, MOST_ANSWERS = 5, 50_000
 Rows = list[dict[str, Any]]
 
 
@@ -368,27 +372,39 @@ def broken_audit_links() -> Rows:
     return [{"audit_entry": entry.pk, "act": entry.act, "subject": entry.subject} for entry in audit.broken_links()]
 
 
+def unrepeatable_labels(full: bool = False) -> Rows:
+    """Beliefs that the run which delivered them would not deliver again: of the newest runs, of all with `full`."""
+    runs = AggregationRun.objects.filter(pk__in=Belief.objects.filter(run__isnull=False).values("run"))
+    if not full:
+        runs = runs.filter(answers__lte=MOST_ANSWERS)
+    newest = runs.select_related("project").order_by("-pk")
+    return [row for run in (newest if full else newest[:MOST_RUNS]) for row in changed_since(run)]
+
+
 #: Name -> what it says, and the function that finds the rows that break it.
 FUNCTIONS: dict[str, tuple[str, Callable[[], Rows]]] = {
+    "W8": ("Labels follow from the judgment log: the same again, with confidences within 0.0001", unrepeatable_labels),
     "Y4": ("Every migration of this version is applied", unapplied_migrations),
     "A1": ("Each row of the audit log seals the one before", broken_audit_links),
 }
 
 
-def check_invariants(names: Collection[str] = ()) -> list[Finding]:
-    """Run the checks called `names` (default: all), in the order of their names."""
+def check_invariants(names: Collection[str] = (), *, full: bool = False) -> list[Finding]:
+    """Run the checks called `names` (default: all), in the order of their names. `full`: all labels, not a sample."""
     unknown = set(names) - set(STATEMENTS) - set(FUNCTIONS)
     if unknown:
         raise ValueError(f"No such invariant: {', '.join(sorted(unknown))}.")
     chosen = [name for name in (*STATEMENTS, *FUNCTIONS) if not names or name in names]
-    return [_check(name) for name in sorted(chosen, key=_rank)]
+    return [_check(name, full) for name in sorted(chosen, key=_rank)]
 
 
 def _rank(name: str) -> tuple[int, int]:
     return "MWSYA".index(name[0]), int(name[1:])
 
 
-def _check(name: str) -> Finding:
+def _check(name: str, full: bool) -> Finding:
+    if name == "W8":
+        return Finding(name, FUNCTIONS[name][0], unrepeatable_labels(full)[:SHOWN])
     if name in FUNCTIONS:
         says, find = FUNCTIONS[name]
         return Finding(name, says, find()[:SHOWN])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from django.conf import settings
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.utils import timezone
 
+from config.processes import die_with_parent
 from core.errors import Conflict
 from core.models import Operation
 from core.operations import LeaseLost, Turn, start_operation, take, work_on
@@ -91,7 +93,8 @@ def start_due_refits() -> int:
 
 def _was_in_vain(project: Project) -> bool:
     """A refit that failed, or found nothing to fit, is not tried again at once."""
-    ended = Operation.objects.filter(kind="refit", subject=subject_of(project), finished_at__gt=timezone.now() - IN_VAIN)
+    lately = timezone.now() - IN_VAIN
+    ended = Operation.objects.filter(kind="refit", subject=subject_of(project), finished_at__gt=lately)
     last = ended.order_by("-finished_at").first()
     return last is not None and not last.result.get("runs")
 
@@ -194,7 +197,9 @@ def start_children() -> int:
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "refit", "--operation", str(operation.pk)]
         if not CHILDREN:
             atexit.register(stop_children)
-        CHILDREN[operation.pk] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        CHILDREN[operation.pk] = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent(signal.SIGKILL)
+        )
         started += 1
     return started
 
@@ -214,18 +219,12 @@ class LeaseKeeper:
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
-        self.parent = os.getppid()
         self.is_over = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        seconds = 0
-        while not self.is_over.wait(1):
-            seconds += 1
-            if os.getppid() != self.parent:
-                os._exit(1)  # whoever started us is gone: no orphan stays behind
-            if seconds % RENEW_EVERY == 0:
-                self._renew()
+        while not self.is_over.wait(RENEW_EVERY):
+            self._renew()
         connection.close()
 
     def _renew(self) -> None:

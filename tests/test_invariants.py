@@ -8,10 +8,11 @@ from django.db import connection
 
 from lifecycle.accept import accept
 from lifecycle.invariants import APPEND_ONLY, FUNCTIONS, STATEMENTS, check_invariants
+from lifecycle.refit import refit_project
 from lifecycle.submit import submit
 from marketplace.models import Answer, Assignment, Hit
 from payments.models import Account
-from quality.models import GoldQuestion
+from quality.models import Belief, GoldQuestion
 from tests.support.factories import body
 from tests.test_lifecycle import run_clock
 
@@ -86,11 +87,11 @@ PLANTED = {
     "Y2": "UPDATE marketplace_answer SET digested_at = NULL, final_at = now() - interval '2 hours'",
     "Y3": "INSERT INTO core_idempotencykey (principal, method, path, key, request_hash, content_type, created_at)"
     " VALUES ('u', 'POST', '/', 'k', '', '', now() - interval '2 days')",
-    "Y4": "DELETE FROM django_migrations WHERE app = 'quality' AND name LIKE '0004%'",
+    "Y4": "DELETE FROM django_migrations WHERE app = 'quality'",
     "A1": "UPDATE core_auditentry SET reason = 'another' WHERE id = (SELECT min(id) FROM core_auditentry)",
 }
 #: Those that need more than statements have tests of their own below.
-APART = {"W10"}
+APART = {"W8", "W10"}
 
 
 def test_each_invariant_has_a_break_to_find():
@@ -113,6 +114,15 @@ def test_an_unscored_answer_to_a_known_question_is_found(market):
     GoldQuestion.objects.filter(pk=gold.pk).update(created_at=answer.received_at)
 
     assert broken() == {"W10"}
+
+
+def test_a_label_that_does_not_follow_from_the_log_is_found(market):
+    refit_project(project=market.project)
+    assert broken() == set()
+
+    Belief.objects.filter(hit__batch=market).update(label=0)
+
+    assert broken() == {"W8"}
 
 
 def test_the_command_names_the_rows_and_fails(market, capsys):

@@ -18,10 +18,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "names", nargs="*", choices=[[], *STATEMENTS, *FUNCTIONS], help="Only these, such as M5 W1."
         )
+        parser.add_argument("--full", action="store_true", help="Compute all labels again, not only recent ones.")
         parser.add_argument("--json", action="store_true", help="One JSON object instead of lines.")
 
     def handle(self, *, names: list[str], **options: Any) -> None:
-        findings = check_invariants(names)
+        findings = check_invariants(names, full=options["full"])
         broken = [finding for finding in findings if finding.broken]
         if options["json"]:
             checks = [{"name": f.name, "says": f.says, "broken": f.broken} for f in findings]
