@@ -10,6 +10,7 @@ from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
 from lifecycle.operations import run_due_operations
+from lifecycle.refit import start_children, start_due_refits
 from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
@@ -35,4 +36,6 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
 LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("operations", run_due_operations, 0.5),
     ("media", fetch_due_media, 0.5),
+    ("refits", start_due_refits, 10.0),
+    ("refit processes", start_children, 1.0),
 ]

@@ -204,6 +204,13 @@ def start_children() -> int:
     return started
 
 
+def wait_for_children() -> int:
+    """Wait until the children have ended; how many there were."""
+    for child in CHILDREN.values():
+        child.wait()
+    return len(CHILDREN)
+
+
 def stop_children() -> None:
     """End the children with their parent; what they did not commit is done again."""
     atexit.unregister(stop_children)

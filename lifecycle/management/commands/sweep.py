@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections, connection
 
 from lifecycle.clock import LONG_STEPS, STEPS
+from lifecycle.refit import wait_for_children
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--once", action="store_true", help="Run each step until nothing is due, then end.")
-        parser.add_argument("--long", action="store_true", help="The steps that may take seconds: files and media.")
+        parser.add_argument("--long", action="store_true", help="The steps that may take seconds: files, media, refits.")
 
     def handle(self, *, once: bool = False, long: bool = False, **options: Any) -> None:
         if once:
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         return 0
 
     def run_until_quiet(self) -> None:
-        while any(self.run_step(name, step) for name, step, _ in STEPS + LONG_STEPS):
+        while any(self.run_step(name, step) for name, step, _ in STEPS + LONG_STEPS) or wait_for_children():
             pass
 
     def stop(self, *_: Any) -> None:
