@@ -47,10 +47,12 @@ class Child:
     env: dict[str, str] = field(default_factory=dict)
     once: bool = False  # not started again after a good end
     finished: Callable[[], None] = lambda: None  # called after a good end
+    broken_by: str = ""  # a line that says it runs on, but is of no more use
     process: subprocess.Popen | None = None
     failures: int = 0
     started_at: float = 0.0
     start_at: float = 0.0  # not before
+    broken: bool = False
 
     @property
     def runs(self) -> bool:
@@ -75,6 +77,7 @@ class Child:
     def _pump(self, stream) -> None:
         for line in stream:
             say(self.name, line.rstrip())
+            self.broken = self.broken or bool(self.broken_by and self.broken_by in line)
 
     def send(self, signum: int) -> None:
         """Signal the process; SIGKILL goes to all that it forked, too."""
@@ -91,6 +94,9 @@ class Child:
             return
         code = self.process.poll()
         if code is None:
+            if self.broken:
+                self.broken = False
+                self.send(signal.SIGKILL)
             return
         self.send(signal.SIGKILL)  # what it left behind
         self.process = None

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.core.checks import ERROR
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
+from core import checks
 from core.logs import JsonFormatter
 from core.metrics import may_see
 from core.security import SecurityHeadersMiddleware, csp_override
@@ -89,14 +91,30 @@ def test_health_says_ready_and_live(client):
 @pytest.mark.django_db
 @pytest.mark.logs_errors
 def test_health_is_not_ready_while_acknowledged_work_could_be_lost(client):
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit = off")
     response = client.get("/health/ready")
 
     assert response.status_code == 503
     assert response.json()["problems"] == ["synchronous_commit is off: acknowledged work could be lost."]
+
+
+@pytest.mark.django_db
+def test_the_site_does_not_start_on_a_database_that_forgets():
+    assert checks.durability(["default"]) == []
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+    (found,) = checks.durability(["default"])
+
+    assert (found.id, found.level) == ("core.E001", ERROR)
+
+
+def test_one_role_for_everything_is_a_warning_before_a_deployment():
+    with override_settings(DATABASE_URL="postgresql://a@b/c", OWNER_DATABASE_URL="postgresql://a@b/c"):
+        assert [found.id for found in checks.two_roles()] == ["core.W001"]
+    with override_settings(DATABASE_URL="postgresql://app@b/c", OWNER_DATABASE_URL="postgresql://owner@b/c"):
+        assert checks.two_roles() == []
 
 
 @pytest.mark.django_db
@@ -134,8 +152,6 @@ def test_a_log_line_is_one_json_object():
 @pytest.mark.django_db
 def test_a_celery_message_reaches_its_queue_as_the_application_role():
     """In the role that runs the site: it may not make tables, so the queues have to be there."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE touchstone_app")
         cursor.execute("SELECT pgmq.send('celery', '{}'::jsonb)")

@@ -75,9 +75,23 @@ class Site:
         return found
 
     def child(self, part: str) -> int:
-        """The pid of the supervisor's own child whose command line has `part` in it."""
+        """The pid of the supervisor's own child whose command line has `part` in it; 0 when there is none."""
         rows = subprocess.check_output(["ps", "-wweo", "pid=,ppid=,args="], text=True).splitlines()
-        return next(int(r.split()[0]) for r in rows if int(r.split()[1]) == self.process.pid and part in r)
+        return next((int(r.split()[0]) for r in rows if int(r.split()[1]) == self.process.pid and part in r), 0)
+
+
+def parents() -> dict[int, int]:
+    rows = subprocess.check_output(["ps", "-eo", "pid=,ppid="], text=True).splitlines()
+    return {int(pid): int(parent) for pid, parent in (row.split() for row in rows)}
+
+
+def wait_until(look, seconds: float):
+    """What `look` returns, once that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert found
+    return found
 
 
 def left_of(tree: dict[int, str]) -> dict[int, str]:
@@ -89,10 +103,7 @@ def left_of(tree: dict[int, str]) -> dict[int, str]:
 
 
 def none_left(tree: dict[int, str], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while left_of(tree) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not left_of(tree)
+    return wait_until(lambda: not left_of(tree), seconds)
 
 
 def serves(url: str) -> bool:
@@ -100,15 +111,6 @@ def serves(url: str) -> bool:
         return urllib.request.urlopen(f"{url}/health/ready", timeout=3).status == 200
     except OSError:
         return False
-
-
-def serves_again_within(seconds: float, url: str) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if serves(url):
-            return True
-        time.sleep(0.1)
-    return False
 
 
 @pytest.fixture(scope="module")
@@ -183,15 +185,8 @@ def test_a_child_or_the_database_that_is_killed_comes_back(start):
         before = site.child(part)
         os.kill(before, signal.SIGKILL)
         site.wait_for("starting it again", 15)
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline:
-            try:
-                if site.child(part) != before:
-                    break
-            except StopIteration:
-                time.sleep(0.1)
-        assert site.child(part) != before
-        assert serves_again_within(15, site.url)
+        assert wait_until(lambda part=part: site.child(part), 15) != before
+        assert wait_until(lambda: serves(site.url), 15)
 
 
 def test_a_worker_that_takes_no_tasks_is_started_again(start):
@@ -205,6 +200,19 @@ def test_a_worker_that_takes_no_tasks_is_started_again(start):
 
     site.wait_for("The worker took no task for 6 s", 40)
     site.wait_for("worker ended with signal SIGKILL", 10)
+
+
+def test_killing_the_pool_of_the_worker_does_not_stop_tasks(start):
+    site = start()
+    site.wait_for("Ready:")
+    worker = site.child("celery -A config --quiet worker")
+    pool = wait_until(lambda: [pid for pid, parent in parents().items() if parent == worker], 30)
+
+    for pid in pool:
+        os.kill(pid, signal.SIGKILL)
+
+    site.wait_for("worker ended with signal SIGKILL", 15)
+    assert wait_until(lambda: site.child("celery -A config --quiet worker"), 15) != worker
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do(start, port):

@@ -168,7 +168,8 @@ class Command(BaseCommand):
         def child(name: str, argv: list[str], **more: Any) -> Child:
             return Child(name, argv, env=common | {"TOUCHSTONE_PROCESS": name}, **more)
 
-        later = [child("worker", celery + worker), child("beat", celery + beat)]
+        # A pool process that is killed takes the lock of the pool's queue with it: no other gets a task from then on.
+        later = [child("worker", celery + worker, broken_by="exited with 'signal"), child("beat", celery + beat)]
         if "sweep" in get_commands():
             later.insert(0, child("sweep", [*manage, "sweep"]))
             later.insert(1, child("long", [*manage, "sweep", "--long"]))
