@@ -13,6 +13,8 @@ urlpatterns = [
     path("api/v1/", include("config.api_urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("marketplace.urls")),
+    path("", include("payments.urls")),
+    path("", include("quality.urls")),
 ]
 
 handler500 = "core.health.server_error"

@@ -2,11 +2,31 @@
 
 from django.urls import path
 
-from marketplace.views import public
+from marketplace.views import public, requester, team, worker
 from marketplace.views.media import show_media
 
 urlpatterns = [
     path("", public.home, name="home"),
     path("media/<uuid:public_id>", show_media, name="media"),
+    path("enter/", public.enter_any, name="enter_any"),
     path("enter/<slug:role>/", public.enter, name="enter"),
+    path("start/<slug:role>/", public.start, name="start"),
+    path("work/", worker.find_work, name="find_work"),
+    path("work/start/<uuid:batch_id>/", worker.start_work, name="start_work"),
+    path("work/next/<uuid:batch_id>/", worker.work_next, name="work_next"),
+    path("work/<uuid:assignment_id>/", worker.work_page, name="work_page"),
+    path("work/<uuid:assignment_id>/open/", worker.work_open, name="work_open"),
+    path("work/<uuid:assignment_id>/renew/", worker.work_renew, name="work_renew"),
+    path("work/<uuid:assignment_id>/submit/", worker.work_submit, name="work_submit"),
+    path("work/<uuid:assignment_id>/return/", worker.work_return, name="work_return"),
+    path("studio/", requester.studio, name="studio"),
+    path("studio/new/", requester.studio_project_new, name="studio_project_new"),
+    path("studio/projects/<uuid:project_id>/", requester.studio_project, name="studio_project"),
+    path("studio/projects/<uuid:project_id>/edit/", requester.studio_project_edit, name="studio_project_edit"),
+    path("studio/projects/<uuid:project_id>/upload/", requester.studio_batch_new, name="studio_batch_new"),
+    path("studio/batches/", requester.studio_batches, name="studio_batches"),
+    path("studio/team/", team.studio_team, name="studio_team"),
+    path("studio/team/invite/", team.invite, name="studio_invite"),
+    path("studio/team/tokens/", team.new_token, name="studio_token_new"),
+    path("studio/team/tokens/<str:prefix>/end/", team.end_token, name="studio_token_end"),
 ]

@@ -195,7 +195,8 @@ def field(bound: BoundField, before: str = "", after: str = "", css: str = "", *
     many = isinstance(widget, RadioSelect | CheckboxSelectMultiple)
     single = isinstance(widget, CheckboxInput) and not many
     note = f"{bound.auto_id}_error" if bound.errors else f"{bound.auto_id}_helptext" if bound.help_text else ""
-    shape = {"class": f"input {css}".strip()} if not (many or single) else {}
+    # The label above says it all: a placeholder that repeats it would only fade away.
+    shape: dict[str, Any] = {"class": f"input {css}".strip(), "placeholder": False} if not (many or single) else {}
     shape.update({name.replace("_", "-"): value for name, value in attrs.items()})
     if note and not many:
         shape["aria-describedby"] = note

@@ -1,0 +1,22 @@
+"""Refusals on pages: as JSON for the scripts of our own pages, as a message for the reader of a form."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, JsonResponse
+
+from core.api.problems import FAMILIES
+from core.errors import DomainError
+
+
+def refused(refusal: DomainError) -> JsonResponse:
+    """A refusal for the script of a page, in the shape of the API's errors."""
+    status = next(code for family, code in FAMILIES if isinstance(refusal, family))
+    told = {"code": refusal.code, "title": refusal.message, "detail": refusal.message, "errors": refusal.errors}
+    return JsonResponse(told, status=status)
+
+
+def tell(request: HttpRequest, refusal: DomainError) -> None:
+    """A refusal for people, above the page that comes next: what happened, then each field and its remedy."""
+    named = [f"{name.replace('_', ' ').capitalize()}: {sentence}" for name, sentence in refusal.errors.items()]
+    messages.error(request, " ".join([refusal.message, *named]))

@@ -1,0 +1,65 @@
+"""One HIT as a worker is shown it: the rendered item and its questions. The same code for every HIT there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from marketplace.models import Media
+from marketplace.schema import Schema
+from marketplace.selectors import Design
+from marketplace.templating import compile_template, shown
+from marketplace.widgets import ADDRESSES, Widget, widgets_of
+
+
+@dataclass(frozen=True)
+class Shown:
+    content: SafeString
+    widgets: list[Widget]
+
+
+def show_item(
+    design: Design, data: Mapping[str, Any], requester_id: int, answers: Mapping[str, Any] | None = None
+) -> Shown:
+    """What stands on the work page for one row of data; `answers` are those given before."""
+    template = compile_template(design.template)
+    addresses = [data.get(column) for column in template.media_columns] + _paired(design.schema, data)
+    files = media_of(requester_id, addresses)
+    content = template.render(data, files.get) if design.template.strip() else _as_facts(design.schema, data)
+    return Shown(content, widgets_of(design.schema, data, files.get, answers))
+
+
+def media_of(requester_id: int, addresses: Iterable[Any]) -> dict[str, str]:
+    """Addresses in the data -> where the same file lies with us. What was not fetched is left out."""
+    wanted = {address for address in addresses if isinstance(address, str) and address.startswith(ADDRESSES)}
+    ours = {address: address for address in wanted if address.startswith("/media/")}
+    others = wanted - set(ours)
+    if others:
+        ready = Media.objects.filter(requester_id=requester_id, source_url__in=others, state=Media.State.READY)
+        ours |= {media.source_url: media.file.url for media in ready}
+    return ours
+
+
+def _paired(schema: Schema, data: Mapping[str, Any]) -> list[Any]:
+    """The cells of pairwise questions, which may be addresses of media too."""
+    cells: list[Any] = []
+    for question in schema:
+        if question.kind == "pairwise":
+            items = data.get(question.part_column) if question.part_column else [data]
+            for item in items if isinstance(items, list) else []:
+                if isinstance(item, Mapping):
+                    cells += [item.get(question.left), item.get(question.right)]
+    return cells
+
+
+def _as_facts(schema: Schema, data: Mapping[str, Any]) -> SafeString:
+    """A project without a template shows its columns as they are, but for those that a question shows itself."""
+    taken = {column for question in schema if question.kind == "pairwise" for column in (question.left, question.right)}
+    rows = [(name, SafeString(shown(value))) for name, value in data.items() if name not in taken]  # allow: escaped
+    if not rows:
+        return SafeString("")
+    return format_html('<dl class="facts start">{}</dl>', format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))

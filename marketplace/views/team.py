@@ -1,0 +1,84 @@
+"""Who belongs to an organisation, and the tokens that one's programs use."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from core.errors import DomainError
+from core.pages import tell
+from marketplace.models import Membership, Requester
+from marketplace.selectors import requesters_of
+from marketplace.views.requester import for_requesters
+from users.models import ApiToken, Invitation
+from users.services import create_token, revoke_token
+
+SCOPES = ("read", "write", "money")
+
+
+@require_safe
+@for_requesters
+def studio_team(request: HttpRequest, requester: Requester) -> HttpResponse:
+    return _page(request, requester)
+
+
+def _page(request: HttpRequest, requester: Requester, secret: str = "", link: str = "") -> HttpResponse:
+    context = {
+        "requester": requester,
+        "members": requester.memberships.select_related("user").order_by("pk"),
+        "may_invite": _owns(request, requester),
+        "roles": Membership.Role.choices,
+        "tokens": ApiToken.objects.filter(user=request.user, revoked_at=None).order_by("-pk"),
+        "scopes": SCOPES,
+        "secret": secret,
+        "link": link,
+    }
+    return render(request, "studio/team.html", context)
+
+
+def _owns(request: HttpRequest, requester: Requester) -> bool:
+    return requesters_of(request.user, Membership.Role.OWNER).filter(pk=requester.pk).exists()
+
+
+@require_POST
+@for_requesters
+def invite(request: HttpRequest, requester: Requester) -> HttpResponse:
+    """A link that makes one person a member. It is shown once, here."""
+    role = request.POST.get("role", "")
+    if not _owns(request, requester) or role not in Membership.Role.values:
+        messages.error(request, _("Owners invite, with a role. Nobody was invited."))
+        return redirect("studio_team")
+    invitation = Invitation.objects.create(role="requester", requester_id=requester.pk, member_role=role)
+    address = f"{reverse('account_signup')}?invitation={invitation.code}"
+    return _page(request, requester, link=request.build_absolute_uri(address))
+
+
+@require_POST
+@for_requesters
+def new_token(request: HttpRequest, requester: Requester) -> HttpResponse:
+    """A token of this user; its secret is in this one response and nowhere else."""
+    scopes = [scope for scope in request.POST.getlist("scopes") if scope in SCOPES]
+    try:
+        _token, secret = create_token(user=request.user, scopes=scopes, name=request.POST.get("name", "")[:80])
+    except DomainError as refusal:
+        tell(request, refusal)
+        return redirect("studio_team")
+    response = _page(request, requester, secret=secret)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@for_requesters
+def end_token(request: HttpRequest, requester: Requester, prefix: str) -> HttpResponse:
+    mine = ApiToken.objects.filter(user=request.user, prefix=prefix, revoked_at=None)
+    if not mine:
+        raise Http404
+    for token in mine:
+        revoke_token(token=token)
+    messages.success(request, _("The token is dead. Programs that used it are refused from now on."))
+    return redirect("studio_team")

@@ -1,0 +1,431 @@
+"""Figures of a batch for its requester: progress, quality, speed, money, people. Read only, and computed sparingly."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.db.models import Count, Max, Q, Sum
+from django.utils import timezone
+
+from core.freshness import fresh
+from marketplace.models import Appeal, Assignment, Batch, Participation
+from marketplace.schema import Question
+from marketplace.selectors import design_of
+from payments.models import Account, Entry
+from quality.estimators.agreement import krippendorff_alpha
+from quality.models import Belief, Flag, GoldScore, Judgment, WorkerReliability
+
+#: Agreement is computed on this many of the newest judgments; more would not move its second digit.
+MOST_JUDGMENTS = 20_000
+FEED = 12
+AT_WORK = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Items of a batch by what became of them; hidden checks stand apart."""
+
+    total: int
+    settled: int
+    full: int
+    disputed: int
+    parked: int
+    cancelled: int
+    begun: int
+    untouched: int
+    checks: int
+
+    @property
+    def done(self) -> int:
+        return self.settled + self.full + self.disputed
+
+    @property
+    def share(self) -> float:
+        whole = self.total - self.cancelled
+        return self.done / whole if whole else 0.0
+
+
+HITS = """
+SELECT count(*) FILTER (WHERE lane = 0),
+       count(*) FILTER (WHERE lane = 0 AND state = 1),
+       count(*) FILTER (WHERE lane = 0 AND state = 2),
+       count(*) FILTER (WHERE lane = 0 AND state = 3),
+       count(*) FILTER (WHERE lane = 0 AND state = 0 AND taken > 0),
+       count(*) FILTER (WHERE lane = 0 AND state = 0 AND taken = 0),
+       count(*) FILTER (WHERE lane = 1),
+       coalesce(sum(taken), 0)
+FROM marketplace_hit WHERE batch_id = %s
+"""
+# An item is disputed if any belief of it is, settled if all that count are; the rest of the retired got all answers.
+ENDED = """
+SELECT count(*) FILTER (WHERE worst = 2), count(*) FILTER (WHERE worst = 1) FROM (
+    SELECT b.hit_id, max(CASE b.state WHEN 'disputed' THEN 2 WHEN 'settled' THEN 1 WHEN 'overruled' THEN 1 ELSE 0 END)
+        AS worst
+    FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id
+    WHERE h.batch_id = %s AND h.lane = 0 AND h.state = 1 GROUP BY b.hit_id
+) x
+"""
+
+
+def progress_of(batch: Batch) -> tuple[Progress, int]:
+    """The progress, and places taken in all."""
+
+    def count() -> tuple[Progress, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(HITS, [batch.pk])
+            total, retired, parked, cancelled, begun, untouched, checks, taken = cursor.fetchone()
+            cursor.execute(ENDED, [batch.pk])
+            disputed, settled = cursor.fetchone()
+        full = max(retired - disputed - settled, 0)
+        return Progress(total, settled, full, disputed, parked, cancelled, begun, untouched, checks), int(taken)
+
+    return fresh(f"progress:{batch.pk}", count)
+
+
+@dataclass(frozen=True)
+class Known:
+    """How answers to known questions turned out: a share with its 95 % Wilson interval, from `count` checks."""
+
+    share: float
+    low: float
+    high: float
+    count: int
+
+
+def wilson(right: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The Wilson interval of a share."""
+    if not count:
+        return 0.0, 1.0
+    share, z2 = right / count, z * z
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def known_of(batch: Batch) -> Known | None:
+    """Answers to hidden checks of this batch, right or wrong."""
+
+    def count() -> Known | None:
+        scores = GoldScore.objects.filter(assignment__batch=batch, counts=True)
+        sums = scores.aggregate(count=Count("pk"), right=Count("pk", filter=Q(passed=True)))
+        if not sums["count"]:
+            return None
+        low, high = wilson(sums["right"], sums["count"])
+        return Known(sums["right"] / sums["count"], low, high, sums["count"])
+
+    return fresh(f"known:{batch.pk}", count, least=3)
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """Labels that are decided: their mean confidence, whether it is calibrated, and answers an item."""
+
+    labels: int
+    mean: float | None
+    is_calibrated: bool
+    answers_each: float | None
+    by_answers: list[tuple[int, int]]
+
+
+SETTLED = """
+SELECT b.answers, count(*), sum(b.confidence), bool_and(b.is_calibrated)
+FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id
+WHERE h.batch_id = %s AND h.lane = 0 AND b.state IN ('settled', 'overruled', 'disputed')
+GROUP BY 1 ORDER BY 1
+"""
+
+
+def sureness_of(batch: Batch) -> Sureness:
+    def count() -> Sureness:
+        with connection.cursor() as cursor:
+            cursor.execute(SETTLED, [batch.pk])
+            rows = cursor.fetchall()
+        labels = sum(row[1] for row in rows)
+        if not labels:
+            return Sureness(0, None, False, None, [])
+        mean = sum(row[2] for row in rows) / labels
+        each = sum(row[0] * row[1] for row in rows) / labels
+        return Sureness(labels, mean, all(row[3] for row in rows), each, [(row[0], row[1]) for row in rows])
+
+    return fresh(f"sureness:{batch.pk}", count)
+
+
+def agreement_of(batch: Batch) -> float | None:
+    """Krippendorff's alpha of the first question that has classes, on the newest judgments; None while too few."""
+    question = next((q for q in design_of(batch).schema if q.labels and q.kind != "multilabel"), None)
+    if question is None:
+        return None
+
+    def compute() -> float | None:
+        rows = Judgment.objects.filter(hit__batch=batch, question=question.name, weight__gt=0, label__isnull=False)
+        table = list(rows.order_by("-pk").values_list("hit_id", "worker_id", "label")[:MOST_JUDGMENTS])
+        if len({row[0] for row in table}) < 5:
+            return None
+        items, workers, labels = (np.array(column) for column in zip(*table, strict=True))
+        alpha = krippendorff_alpha(items, workers, labels)
+        return None if math.isnan(alpha) else float(alpha)
+
+    return fresh(f"alpha:{batch.pk}", compute, least=5)
+
+
+# --- speed ------------------------------------------------------------------------------------------------------------
+
+# By the workers of the batch, whose assignments have an index; the batch's own have none.
+HANDED_IN = """
+SELECT date_bin(%(step)s::interval, a.submitted_at, TIMESTAMPTZ '2000-01-01') AS at, count(*)
+FROM marketplace_participation p
+JOIN marketplace_assignment a ON a.worker_id = p.worker_id AND a.batch_id = p.batch_id
+WHERE p.batch_id = %(batch)s AND a.submitted_at >= %(since)s
+GROUP BY 1 ORDER BY 1
+"""
+STEPS = (
+    (dt.timedelta(minutes=12), dt.timedelta(minutes=1), "%H:%M"),
+    (dt.timedelta(hours=2), dt.timedelta(minutes=10), "%H:%M"),
+    (dt.timedelta(hours=12), dt.timedelta(hours=1), "%H:%M"),
+    (dt.timedelta(days=4), dt.timedelta(hours=12), "%-d %b %Hh"),
+    (dt.timedelta(days=36500), dt.timedelta(days=1), "%-d %b"),
+)
+MOST_BARS = 12
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Answers handed in by step of time (label, count), the length of a step in words, and answers an hour of late."""
+
+    bars: list[tuple[str, int]]
+    step: dt.timedelta
+    an_hour: float
+
+
+def speed_of(batch: Batch) -> Speed:
+    def count() -> Speed:
+        now = timezone.now()
+        until = batch.closed_at or now
+        age = until - (batch.published_at or now)
+        _limit, step, form = next(row for row in STEPS if age <= row[0])
+        origin = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+        last = origin + (until - origin) // step * step
+        first = last - (MOST_BARS - 1) * step
+        with connection.cursor() as cursor:
+            cursor.execute(HANDED_IN, {"step": step, "batch": batch.pk, "since": first})
+            by_time = dict(cursor.fetchall())
+        times = [first + index * step for index in range(MOST_BARS)]
+        times = [at for at in times if at + step > (batch.published_at or now)]
+        bars = [(timezone.localtime(at).strftime(form), by_time.get(at, 0)) for at in times]
+        whole = bars[-4:]
+        spent = (until - max(times[-len(whole)], batch.published_at or now)).total_seconds() if whole else 0
+        return Speed(bars, step, sum(n for _label, n in whole) * 3600 / spent if spent > 20 else 0.0)
+
+    return fresh(f"speed:{batch.pk}", count)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Purse:
+    """Micros: put aside in all, paid (with fee), given back, still held; the repair reserve beside."""
+
+    put_aside: int
+    paid: int
+    returned: int
+    held: int
+    repair: int
+
+    @property
+    def is_balanced(self) -> bool:
+        return self.put_aside - self.paid - self.returned == self.held
+
+
+def purse_of(batch: Batch) -> Purse:
+    def count() -> Purse:
+        accounts = {
+            account.kind: account
+            for account in Account.objects.filter(
+                kind__in=[Account.Kind.ESCROW, Account.Kind.REPAIR],
+                owner_id=batch.pk,
+                currency=batch.project.requester.currency,
+            )
+        }
+        escrow = accounts.get(Account.Kind.ESCROW)
+        repair = accounts.get(Account.Kind.REPAIR)
+        if escrow is None:
+            return Purse(0, 0, 0, 0, 0)
+        kinds = Entry.objects.filter(account=escrow).values("transfer__kind").annotate(sum=Sum("amount"))
+        sums = {row["transfer__kind"]: row["sum"] for row in kinds}
+        paid = -sums.get("reward", 0)
+        back = -sum(amount for kind, amount in sums.items() if amount < 0 and kind != "reward")
+        aside = sum(amount for amount in sums.values() if amount > 0)
+        return Purse(aside, paid, back, escrow.balance, repair.balance if repair else 0)
+
+    return fresh(f"purse:{batch.pk}", count)
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Crowd:
+    workers: int
+    at_work: int
+    trusted: int
+    entering: int
+    watched: int
+    paused: int
+    largest_share: float | None
+    rejected: int
+    appealed: int
+
+
+def crowd_of(batch: Batch) -> Crowd:
+    def count() -> Crowd:
+        mine = Participation.objects.filter(batch=batch, taken_in_all__gt=0)
+        sums = mine.aggregate(workers=Count("pk"), most=Max("taken_in_all"), all=Sum("taken_in_all"))
+        recent = Assignment.objects.filter(batch=batch, worker__in=mine.filter(open_places__gt=0).values("worker_id"))
+        at_work = recent.filter(
+            state=Assignment.State.ACCEPTED, is_ahead=False, opened_at__gte=timezone.now() - AT_WORK
+        ).aggregate(count=Count("worker_id", distinct=True))["count"]
+        worst = dict.fromkeys(["quiz", "trusted", "watched", "paused"], 0)
+        rank = {"trusted": 0, "quiz": 1, "watched": 2, "paused": 3}
+        states: dict[int, str] = {}
+        rows = WorkerReliability.objects.filter(project_id=batch.project_id, worker__in=mine.values("worker_id"))
+        for worker_id, state in rows.values_list("worker_id", "state"):
+            if rank[state] >= rank.get(states.get(worker_id, ""), -1):
+                states[worker_id] = state
+        for state in states.values():
+            worst[state] += 1
+        ruled = Assignment.objects.filter(
+            batch=batch, worker__in=mine.values("worker_id"), state=Assignment.State.REJECTED
+        ).count()
+        return Crowd(
+            workers=sums["workers"],
+            at_work=at_work,
+            trusted=worst["trusted"],
+            entering=worst["quiz"],
+            watched=worst["watched"],
+            paused=worst["paused"],
+            largest_share=sums["most"] / sums["all"] if sums["all"] and sums["workers"] > 1 else None,
+            rejected=ruled,
+            appealed=Appeal.objects.filter(assignment__batch=batch, state=Appeal.State.OPEN).count(),
+        )
+
+    return fresh(f"crowd:{batch.pk}", count, least=3)
+
+
+# --- items ------------------------------------------------------------------------------------------------------------
+
+
+def label_words(question: Question | None, belief: Belief) -> str:
+    """The label of a belief as people say it; a consensus value where there are no classes."""
+    if question is None:
+        return ""
+    if belief.label is not None and belief.label < len(question.classes):
+        return question.classes[belief.label]
+    value = belief.value
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Vote:
+    words: str
+    count: int
+
+
+def votes_of(beliefs: Sequence[Belief], questions: dict[str, Question]) -> dict[int, list[Vote]]:
+    """What workers said about each of these beliefs, most said first, by belief id."""
+    hits = {belief.hit_id for belief in beliefs}
+    rows = Judgment.objects.filter(hit_id__in=hits, weight__gt=0).order_by("pk")
+    newest: dict[tuple[int, str, str, int], Any] = {}
+    for row in rows.values_list("hit_id", "question", "part", "worker_id", "label", "number", "text"):
+        newest[row[:4]] = row[4:]
+    found: dict[int, list[Vote]] = {}
+    for belief in beliefs:
+        counts: dict[str, int] = {}
+        for (hit_id, name, part, _worker), (label, number, text) in newest.items():
+            if (hit_id, name, part) != (belief.hit_id, belief.question, belief.part):
+                continue
+            question = questions.get(name)
+            if label is not None and question is not None and label < len(question.classes):
+                words = question.classes[label]
+            else:
+                words = f"{number:.6g}" if number is not None else (text or "")[:40]
+            counts[words] = counts.get(words, 0) + 1
+        found[belief.pk] = [Vote(words, n) for words, n in sorted(counts.items(), key=lambda one: -one[1])]
+    return found
+
+
+def disputed_of(batch: Batch, most: int = 8) -> list[Belief]:
+    rows = Belief.objects.filter(hit__batch=batch, hit__lane=0, state=Belief.State.DISPUTED)
+    return list(rows.select_related("hit__data_row").order_by("confidence", "pk")[:most])
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the feed: `kind` is settled, disputed, parked or flag."""
+
+    at: dt.datetime
+    kind: str
+    item: str
+    words: str
+    answers: int = 0
+
+
+def feed_of(batch: Batch) -> list[Event]:
+    """What happened last, newest first."""
+
+    def read() -> list[Event]:
+        questions = {question.name: question for question in design_of(batch).schema}
+        states = [Belief.State.SETTLED, Belief.State.DISPUTED]
+        newest = Belief.objects.filter(hit__batch=batch, hit__lane=0, state__in=states)
+        events = [
+            Event(
+                at=belief.settled_at or belief.updated_at,
+                kind=belief.state,
+                item=str(belief.hit.data_row.public_id),
+                words=label_words(questions.get(belief.question), belief),
+                answers=belief.answers,
+            )
+            for belief in newest.select_related("hit__data_row").order_by("-updated_at")[:FEED]
+        ]
+        flags = Flag.objects.filter(Q(batch=batch) | Q(project_id=batch.project_id, batch=None))
+        events += [Event(flag.created_at, "flag", "", flag.message) for flag in flags.order_by("-pk")[:FEED]]
+        return sorted(events, key=lambda event: event.at, reverse=True)[:FEED]
+
+    return fresh(f"feed:{batch.pk}", read)
+
+
+def mixups_of(batch: Batch, question: Question) -> list[list[int]] | None:
+    """Answers (columns) by delivered label (rows) of one question with classes, counted."""
+
+    def read() -> list[list[int]] | None:
+        size = len(question.classes)
+        if not 1 < size <= 20:
+            return None
+        with connection.cursor() as cursor:
+            cursor.execute(MIXUPS, [question.name, batch.pk])
+            rows = cursor.fetchall()
+        counts = [[0] * size for _class in range(size)]
+        for label, said, number in rows:
+            if label < size and said < size:
+                counts[label][said] += number
+        return counts if rows else None
+
+    return fresh(f"mixups:{batch.pk}:{question.name}", read, least=5)
+
+
+MIXUPS = """
+SELECT b.label, j.label, count(*)
+FROM marketplace_hit h
+JOIN quality_belief b ON b.hit_id = h.id AND b.question = %s AND b.label IS NOT NULL
+JOIN quality_judgment j ON j.hit_id = h.id AND j.question = b.question AND j.part = b.part
+WHERE h.batch_id = %s AND j.weight > 0 AND j.label IS NOT NULL
+GROUP BY 1, 2
+"""

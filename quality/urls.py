@@ -1,0 +1,13 @@
+"""Pages about what the answers say."""
+
+from django.urls import path
+
+from quality.views import batches
+
+urlpatterns = [
+    path("studio/batches/<uuid:batch_id>/", batches.studio_batch, name="studio_batch"),
+    path("studio/batches/<uuid:batch_id>/now/", batches.studio_batch_now, name="studio_batch_now"),
+    path("studio/batches/<uuid:batch_id>/upload/", batches.batch_upload, name="batch_upload"),
+    path("studio/batches/<uuid:batch_id>/results/", batches.studio_results, name="studio_results"),
+    path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
+]
