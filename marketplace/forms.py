@@ -5,38 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict
-from lifecycle.enrol import enrol
 from marketplace.models import Project
 from marketplace.rules import Rules
-from users.adapter import invitation_of
-from users.models import User
-
-ROLES = [("requester", _("I post work")), ("worker", _("I do work"))]
-
-
-class JoinForm(forms.Form):
-    """What sign-up asks beside address and password; allauth calls `signup` once the user is there."""
-
-    role = forms.ChoiceField(label=_("What brings you here?"), choices=ROLES, widget=forms.RadioSelect)
-
-    field_order = ["role", "email", "password1", "password2"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["role"].initial = "worker"
-
-    def signup(self, request: HttpRequest, user: Any) -> None:
-        role = self.cleaned_data["role"]
-        try:
-            enrol(user=user, role=role, invitation=invitation_of(request))
-        except Conflict:  # of two people with one link the first has it; the other's account waits for a person
-            User.objects.filter(pk=user.pk).update(approved_at=None)
-            enrol(user=user, role=role)
-        request.session.pop("invitation", None)
 
 
 class ProjectForm(forms.Form):
@@ -51,7 +23,9 @@ class ProjectForm(forms.Form):
         label=_("What a worker sees of a row"),
         widget=forms.Textarea(attrs={"rows": 4}),
         required=False,
-        help_text=_("Markdown. {{column}} shows the row’s value, {{image column}} a picture, {{audio column}} a sound."),
+        help_text=_(
+            "Markdown. {{column}} shows the row’s value, {{image column}} a picture, {{audio column}} a sound."
+        ),
     )
     instructions = forms.CharField(
         label=_("Instructions"),
@@ -85,9 +59,7 @@ class ProjectForm(forms.Form):
         required=False,
         help_text=_("Questions of a quiz before the first answer; 0 for hidden checks only."),
     )
-    is_distressing = forms.BooleanField(
-        label=_("May be distressing: shown only to people who agreed"), required=False
-    )
+    is_distressing = forms.BooleanField(label=_("May be distressing: shown only to people who agreed"), required=False)
 
     #: Fields of the form that are rules of the project.
     RULES = ("reward", "estimated_seconds", "mode", "min_answers", "max_answers", "answers")
@@ -181,7 +153,9 @@ class QuestionForm(forms.Form):
         if kind in self.LABELLED:
             question["labels"] = [line.strip() for line in data["labels"].splitlines() if line.strip()]
         if kind in self.RANGED:
-            question |= {name: data[field] for name, field in (("min", "low"), ("max", "high")) if data[field] is not None}
+            question |= {
+                name: data[field] for name, field in (("min", "low"), ("max", "high")) if data[field] is not None
+            }
         if kind == "pairwise":
             question |= {side: data[side] for side in ("left", "right") if data[side]} | {"tie": data["tie"]}
         return question | {"na": data["na"], "required": not data["optional"]}

@@ -19,6 +19,7 @@ from marketplace.schema import Question
 from marketplace.selectors import design_of
 from payments.models import Account, Entry
 from quality.estimators.agreement import krippendorff_alpha
+from quality.estimators.intervals import wilson_interval
 from quality.models import Belief, Flag, GoldScore, Judgment, WorkerReliability
 
 #: Agreement is computed on this many of the newest judgments; more would not move its second digit.
@@ -98,16 +99,6 @@ class Known:
     count: int
 
 
-def wilson(right: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson interval of a share."""
-    if not count:
-        return 0.0, 1.0
-    share, z2 = right / count, z * z
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
 def known_of(batch: Batch) -> Known | None:
     """Answers to hidden checks of this batch, right or wrong."""
 
@@ -116,7 +107,7 @@ def known_of(batch: Batch) -> Known | None:
         sums = scores.aggregate(count=Count("pk"), right=Count("pk", filter=Q(passed=True)))
         if not sums["count"]:
             return None
-        low, high = wilson(sums["right"], sums["count"])
+        low, high = wilson_interval(sums["right"], sums["count"])
         return Known(sums["right"] / sums["count"], low, high, sums["count"])
 
     return fresh(f"known:{batch.pk}", count, least=3)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import batches
+from quality.views import audit, batches
 
 urlpatterns = [
     path("studio/batches/<uuid:batch_id>/", batches.studio_batch, name="studio_batch"),
@@ -10,4 +10,6 @@ urlpatterns = [
     path("studio/batches/<uuid:batch_id>/upload/", batches.batch_upload, name="batch_upload"),
     path("studio/batches/<uuid:batch_id>/results/", batches.studio_results, name="studio_results"),
     path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
+    path("audit/workers/", audit.audit_workers, name="audit_workers"),
+    path("audit/workers/<uuid:worker_id>/", audit.audit_worker, name="audit_worker"),
 ]

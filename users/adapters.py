@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from users.models import Invitation, User
 from users.services import find_invitation
@@ -30,6 +31,9 @@ class AccountAdapter(DefaultAccountAdapter):
             clear_login(request)
             return self.respond_user_inactive(request, user)
         return None
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("enter_any")
 
 
 def invitation_of(request: HttpRequest) -> Invitation | None:

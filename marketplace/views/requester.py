@@ -179,7 +179,9 @@ def _mark(refusal: Invalid, form: ProjectForm, questions: list[QuestionForm]) ->
             questions[int(found[1])].add_error(name if name in QuestionForm.base_fields else None, sentence)
             continue
         name = path.removeprefix("rules.")
-        form.add_error(name if name in form.fields else None, sentence if name in form.fields else f"{path}: {sentence}")
+        form.add_error(
+            name if name in form.fields else None, sentence if name in form.fields else f"{path}: {sentence}"
+        )
 
 
 @require_safe

@@ -286,7 +286,9 @@ def work_submit(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) 
         return redirect("work_page", assignment.public_id)
     if is_form:
         return _to_the_next(request, worker, assignment.batch)
-    return JsonResponse({"sha256": receipt.sha256, "version": receipt.version, "final_at": receipt.final_at.isoformat()})
+    return JsonResponse(
+        {"sha256": receipt.sha256, "version": receipt.version, "final_at": receipt.final_at.isoformat()}
+    )
 
 
 def _form_as_json(request: HttpRequest, assignment: Assignment) -> bytes:
@@ -327,4 +329,3 @@ def _to_the_next(request: HttpRequest, worker: Worker, batch: Batch) -> HttpResp
     except DomainError as refusal:
         messages.info(request, refusal.message)
         return redirect("find_work")
-

@@ -346,7 +346,12 @@ def _chip(belief: Belief, target: float) -> str:
 
 def _heat(counts: list[list[int]], labels: tuple[str, ...]) -> charts.Heat:
     worst = max(
-        ((row[column], labels[index], labels[column]) for index, row in enumerate(counts) for column in range(len(row)) if index != column),
+        (
+            (row[column], labels[index], labels[column])
+            for index, row in enumerate(counts)
+            for column in range(len(row))
+            if index != column
+        ),
         default=(0, "", ""),
     )
     message = _("What workers answered, by delivered label. ") + (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
 
 from lifecycle.enrol import enrol
 from marketplace.models import Membership, Requester
-from users.models import Invitation, User
+from users.models import User
 from workers_app.models import Worker
 
 PASSWORD = "a-long-pass-phrase-1"
@@ -26,11 +25,6 @@ def no_rate_limit_of_an_earlier_test():
 def sign_up(client, role, email="kim@example.org"):
     form = {"email": email, "password1": PASSWORD, "password2": PASSWORD, "role": role}
     return client.post(reverse("account_signup"), form)
-
-
-def confirm(client):
-    link = re.search(r"https?://\S+/confirm-email/\S+", mail.outbox[-1].body).group()
-    return client.post(link, follow=False)
 
 
 def test_a_stranger_at_a_door_signs_up_and_the_form_knows_the_door(client):
@@ -56,48 +50,6 @@ def test_a_sign_up_without_a_role_is_sent_back_with_a_reason(client):
     assert response.status_code == 200
     assert not User.objects.exists()
     assert "This field is required" in response.content.decode()
-
-
-def test_nobody_signs_in_before_the_address_is_proved(client):
-    sign_up(client, "worker")
-
-    response = client.post(reverse("account_login"), {"login": "kim@example.org", "password": PASSWORD})
-
-    assert response.url == reverse("account_email_verification_sent")
-    assert "_auth_user_id" not in client.session
-
-    confirm(client)
-    client.post(reverse("account_login"), {"login": "kim@example.org", "password": PASSWORD})
-    assert "_auth_user_id" in client.session
-
-
-def test_a_market_by_invitation_lets_in_one_person_by_each_link(client, settings):
-    settings.SIGNUP = "invitation"
-    invitation = Invitation.objects.create()
-    assert "invitation" in client.get(reverse("account_signup")).content.decode()
-    assert sign_up(client, "worker").status_code == 200 and not User.objects.exists()
-
-    client.get(reverse("account_signup"), {"invitation": invitation.code})
-    sign_up(client, "worker")
-
-    invitation.refresh_from_db()
-    assert invitation.used_by.email == "kim@example.org"
-    client.get(reverse("account_signup"), {"invitation": invitation.code})
-    sign_up(client, "worker", email="lee@example.org")
-    assert not User.objects.filter(email="lee@example.org").exists()
-
-
-def test_where_sign_ups_are_approved_a_newcomer_waits(client, settings):
-    settings.SIGNUP = "approval"
-    sign_up(client, "worker")
-    confirm(client)
-
-    response = client.post(reverse("account_login"), {"login": "kim@example.org", "password": PASSWORD})
-
-    assert response.url == reverse("account_inactive")
-    User.objects.update(approved_at="2026-01-01T00:00Z")
-    client.post(reverse("account_login"), {"login": "kim@example.org", "password": PASSWORD})
-    assert "_auth_user_id" in client.session
 
 
 def test_one_account_can_be_both_and_pressing_twice_makes_one(client):
