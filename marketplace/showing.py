@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from marketplace.models import Media
 from marketplace.schema import Schema
 from marketplace.selectors import Design
+from marketplace.services.media import media_addresses
 from marketplace.templating import compile_template, shown
 from marketplace.widgets import ADDRESSES, Widget, widgets_of
 
@@ -28,20 +28,9 @@ def show_item(
     """What stands on the work page for one row of data; `answers` are those given before."""
     template = compile_template(design.template)
     addresses = [data.get(column) for column in template.media_columns] + _paired(design.schema, data)
-    files = media_of(requester_id, addresses)
+    files = media_addresses(requester_id=requester_id, values=addresses)
     content = template.render(data, files.get) if design.template.strip() else _as_facts(design.schema, data)
     return Shown(content, widgets_of(design.schema, data, files.get, answers))
-
-
-def media_of(requester_id: int, addresses: Iterable[Any]) -> dict[str, str]:
-    """Addresses in the data -> where the same file lies with us. What was not fetched is left out."""
-    wanted = {address for address in addresses if isinstance(address, str) and address.startswith(ADDRESSES)}
-    ours = {address: address for address in wanted if address.startswith("/media/")}
-    others = wanted - set(ours)
-    if others:
-        ready = Media.objects.filter(requester_id=requester_id, source_url__in=others, state=Media.State.READY)
-        ours |= {media.source_url: media.file.url for media in ready}
-    return ours
 
 
 def _paired(schema: Schema, data: Mapping[str, Any]) -> list[Any]:
@@ -53,7 +42,7 @@ def _paired(schema: Schema, data: Mapping[str, Any]) -> list[Any]:
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, Mapping):
                     cells += [item.get(question.left), item.get(question.right)]
-    return cells
+    return [cell for cell in cells if isinstance(cell, str) and cell.startswith(ADDRESSES)]
 
 
 def _as_facts(schema: Schema, data: Mapping[str, Any]) -> SafeString:

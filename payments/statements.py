@@ -66,7 +66,7 @@ def page_of(
     name: Callable[[Sequence[Entry]], Mapping[int, Subject]],
     before: int | None = None,
 ) -> Page:
-    """The lines of one account before entry `before`, newest first. `name` says what the entries' transfers were for."""
+    """Lines of one account before entry `before`, newest first. `name` says what the entries' transfers were for."""
     every = statement(kind, owner_id, currency)
     entries = list((every.filter(pk__lt=before) if before else every)[: PAGE + 1])
     older = entries[PAGE - 1].pk if len(entries) > PAGE else None

@@ -75,9 +75,9 @@ def _named(entries: Sequence[Entry]) -> Mapping[int, Subject]:
                 where.setdefault(int(number), []).append(entry.pk)
     named: dict[int, Subject] = {}
     for pk, batch_id, name in Hit.objects.filter(pk__in=hits).values_list("pk", "batch_id", "batch__name"):
-        named |= {entry: (batch_id, name) for entry in hits[pk]}
+        named |= dict.fromkeys(hits[pk], (batch_id, name))
     for pk, name in Batch.objects.filter(pk__in=batches).values_list("pk", "name"):
-        named |= {entry: (pk, name) for entry in batches[pk]}
+        named |= dict.fromkeys(batches[pk], (pk, name))
     return named
 
 

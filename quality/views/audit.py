@@ -124,19 +124,17 @@ def audit_worker(request: HttpRequest, worker_id: uuid.UUID) -> HttpResponse:
         }
         sums = context["sums"]
         context["hourly"] = (
-            to_cent(sums["earned"] * 3600 / sums["seconds"])
-            if sums["earned"] and (sums["seconds"] or 0) > 60
-            else None
+            to_cent(sums["earned"] * 3600 / sums["seconds"]) if sums["earned"] and (sums["seconds"] or 0) > 60 else None
         )
     return render(request, "audit/worker.html", context)
 
 
 def _evidence(worker: Worker, project: Project) -> list[Evidence]:
-    schema = schema_of(project.questions)
+    questions = {question.name: question for question in schema_of(project.questions)}
     found = []
     rows = WorkerReliability.objects.filter(worker=worker, project=project).order_by("question", "part")
     for row in rows:
-        question = schema[row.question] if row.question in schema else None
+        question = questions.get(row.question)
         scores = GoldScore.objects.filter(
             worker=worker, question=row.question, counts=True, assignment__batch__project=project
         )
@@ -164,7 +162,8 @@ def _line(passed: list[bool]) -> charts.Chart:
     for is_right in passed:
         right, wrong = right + is_right, wrong + (not is_right)
         sums.append(gate_sum(right, wrong))
-    message = _("Sequential line over %(count)s known answers, %(right)s right; now %(sum)s, trusted above %(bound)s") % {
+    words = _("Sequential line over %(count)s known answers, %(right)s right; now %(sum)s, trusted above %(bound)s")
+    message = words % {
         "count": len(passed),
         "right": right,
         "sum": f"{sums[-1] if sums else 0:.1f}",

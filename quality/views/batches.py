@@ -126,7 +126,7 @@ def _draft(batch: Batch) -> dict[str, Any]:
         "preview": preview,
         "price_refusal": refusal,
         "available": available,
-        "is_short": preview is not None and preview.most.total > available,
+        "is_short": preview is not None and preview.put_aside > available,
         "fee_share": settings.FEE_BASIS_POINTS / 10_000,
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
         "seen": _seen(batch.state, batch.upload_name, facts, state, available),

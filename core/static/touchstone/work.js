@@ -104,17 +104,18 @@ const problem = (field, text) => {
 
 // --- drafts: what is typed survives a closed tab
 
+const isPick = (input) => ["radio", "checkbox"].includes(input.type);
 const draftOf = (form) => `draft:${form.dataset.id}`;
 function keepDraft() {
   const kept = $$("input, textarea, select", stage)
-    .filter((input) => input.name.startsWith("q:") && (input.checked || (input.value && !/radio|checkbox/.test(input.type))))
+    .filter((input) => input.name.startsWith("q:") && (isPick(input) ? input.checked : input.value))
     .map((input) => [input.name, input.value]);
   localStorage.setItem(draftOf(stage), JSON.stringify(kept));
 }
 function bringBack() {
   for (const [name, value] of JSON.parse(localStorage.getItem(draftOf(stage)) || "[]")) {
     for (const input of $$(`[name="${CSS.escape(name)}"]`, stage)) {
-      if (/radio|checkbox/.test(input.type)) input.checked ||= input.value === value;
+      if (isPick(input)) input.checked ||= input.value === value;
       else input.value = value;
     }
   }
