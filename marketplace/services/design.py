@@ -14,6 +14,7 @@ from django.conf import settings
 
 from core import money
 from core.errors import DomainError, Invalid
+from core.outbound import NotSent, target_of
 from marketplace.models import Project
 from marketplace.rows import GOLD, BadRow, Row
 from marketplace.rules import Rules
@@ -97,8 +98,10 @@ def mistake_of_media(value: Any) -> str | None:
         except ValueError:
             return "No address of uploaded media. It looks like /media/ and an id."
         return None
-    if not value.startswith(("https://", "http://")) or any(character.isspace() for character in value):
-        return "No address of the web. It begins with https://."
+    try:
+        target_of(value)
+    except NotSent as never:
+        return str(never)
     return None
 
 

@@ -241,8 +241,8 @@ WITH here AS (
     WHERE m.id = w.media_id AND m.state = 'ready' RETURNING w.hit_id, w.media_id
 )
 UPDATE marketplace_hit h SET state = %(open)s
-FROM (SELECT DISTINCT hit_id FROM here) AS some
-WHERE h.id = some.hit_id AND h.state = %(parked)s AND NOT EXISTS (
+FROM (SELECT DISTINCT hit_id FROM here) AS freed
+WHERE h.id = freed.hit_id AND h.state = %(parked)s AND NOT EXISTS (
     SELECT 1 FROM marketplace_mediawait w WHERE w.hit_id = h.id
     AND (w.hit_id, w.media_id) NOT IN (SELECT hit_id, media_id FROM here)
 )
