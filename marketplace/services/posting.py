@@ -338,4 +338,6 @@ def release_parked(*, hit: Hit) -> Hit:
     """Parked -> open: the requester has looked, and it can be answered after all."""
     if hit.media_waits.exists():
         raise Conflict("Its media is not there yet. Upload it, or cancel the HIT.", code="media_missing")
-    return move(hit, Hit.State.OPEN)
+    move(hit, Hit.State.OPEN)
+    hit.refresh_from_db()
+    return hit
