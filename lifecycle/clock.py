@@ -14,6 +14,7 @@ from lifecycle.refit import start_children, start_due_refits
 from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
+from quality.services.reputation import refresh_reputations
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("close", close_finished, 5.0),
     ("expired batches", pause_expired, 10.0),
     ("shares", raise_share_caps, 60.0),
+    ("reputations", refresh_reputations, 300.0),
     ("old rows", forget_old_rows, 600.0),
 ]
 

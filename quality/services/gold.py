@@ -6,11 +6,11 @@ score means for its worker is taken in later still, by the sweep (`quality.servi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from core import audit
 from core.errors import Conflict, Invalid
@@ -25,15 +25,6 @@ from quality.services.exposure import open_in_lane
 
 #: Question -> {"accept": [values]}; for a question asked of parts: question -> part -> {"accept": [values]}.
 Keys = dict[str, Any]
-
-
-class KeyRow(NamedTuple):
-    """One HIT of an upload that comes with its key."""
-
-    hit_id: int
-    keys: Keys
-    explanation: str = ""
-    tags: Sequence[str] = ()
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -58,7 +49,7 @@ def read_keys(schema: Schema, raw: Mapping[str, Any]) -> Keys:
             errors[column] = f"There is no such question. The questions are: {', '.join(q.name for q in schema)}."
             continue
         try:
-            keys[question.name] = _as_key(question, question.read_key(_stored(value)))
+            keys[question.name] = question.read_key(_stored(value))
         except Refused as refused:
             errors[column] = str(refused)
     if not keys and not errors:
@@ -84,56 +75,7 @@ def _stored(value: Any) -> Any:
     return value
 
 
-def _as_key(question: Question, accepted: Any) -> dict[str, Any]:
-    if question.for_ == "item":
-        return {"accept": accepted}
-    return {part: {"accept": one} for part, one in accepted.items()}
-
-
 # --- making -----------------------------------------------------------------------------------------------------------
-
-
-INSERT = """
-INSERT INTO quality_goldquestion
-    (public_id, project_id, hit_id, pool, state, keys, key_version, explanation, tags, is_soft, weight, created_at)
-SELECT gen_random_uuid(), %s, n.hit, 'test', 'active', n.keys::jsonb, 1, n.explanation, n.tags::jsonb, false, 1, now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n(hit, keys, explanation, tags)
-ON CONFLICT (hit_id) DO NOTHING
-"""
-ROWS_A_STATEMENT = 10_000
-
-
-def create_gold(*, project_id: int, rows: Iterable[KeyRow]) -> int:
-    """Make gold of HITs that are being published; returns how many were new. Safe to call again with the same rows.
-
-    The HITs need nothing special: places and money as ordinary ones have, and the caller's transaction around it.
-    """
-    made, group = 0, []
-    for row in rows:
-        group.append(row)
-        if len(group) == ROWS_A_STATEMENT:
-            made += _insert(project_id, group)
-            group = []
-    return made + (_insert(project_id, group) if group else 0)
-
-
-def _insert(project_id: int, rows: Sequence[KeyRow]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT,
-            [
-                project_id,
-                [row.hit_id for row in rows],
-                [orjson.dumps(row.keys).decode() for row in rows],
-                [row.explanation for row in rows],
-                [orjson.dumps(list(row.tags)).decode() for row in rows],
-            ],
-        )
-        made = cursor.rowcount
-        cursor.execute(
-            "UPDATE marketplace_hit SET lane = 1 WHERE id = ANY(%s) AND lane = 0", [[row.hit_id for row in rows]]
-        )
-    return made
 
 
 @transaction.atomic

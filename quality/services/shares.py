@@ -19,8 +19,8 @@ from marketplace.models import Batch, Participation
 from marketplace.selectors import design_of
 from quality.estimators.gold import gold_share, golds_needed
 from quality.models import Flag, GoldQuestion, WorkerReliability
+from quality.selectors import Pool, pool_of
 from quality.services.exposure import ENDED_FROM, openings_of_ended
-from quality.services.watching import Pool, pool_of
 
 NORMAL, NEWCOMER, MOST = 0.10, 0.25, 0.50
 #: Golds of a worker before which they are shown as many as a newcomer.

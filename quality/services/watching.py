@@ -18,46 +18,20 @@ from django.db import connection, transaction
 
 from core import audit, clock
 from marketplace.models import Batch, Project
-from marketplace.schema import KINDS, Schema, schema_of
+from marketplace.schema import schema_of
 from marketplace.selectors import design_of
-from quality.estimators.gold import LOOKS, MOST_PAUSED, Bar, Monitor, bar_for, gate, gate_sum, monitor, pause_verdict
+from quality.estimators.gold import LOOKS, MOST_PAUSED, Monitor, gate, gate_sum, monitor, pause_verdict
 from quality.estimators.intervals import beta_interval
 from quality.models import Flag, GoldScore, WorkerReliability
+from quality.selectors import Pool, pool_of
 from workers_app.models import Worker
 
 State = WorkerReliability.State
 
-#: What is taken for the pool's mean before anyone has answered, with the weight of 5 answers.
-FIRST_MEAN = 0.75
-#: A worker's rate tells something about the pool from this many golds on.
-RATE_FROM = 10
 #: An alarm keeps the gold share up for this many golds; two within as many pause.
 WATCHED_FOR = 60
 #: When a person looks at a pause, when again where they keep it, and when it ends without one.
 LOOK_AFTER, LOOK_AGAIN_AFTER, PAUSE_ENDS_AFTER = timedelta(days=7), timedelta(days=30), timedelta(days=90)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """The workers of a project on one question, as gold sees them."""
-
-    mean: float
-    bar: Bar
-
-
-def pool_of(project_id: int, question: str, schema: Schema) -> Pool:
-    rows = WorkerReliability.objects.filter(project_id=project_id, question=question, part="")
-    counts = list(rows.filter(checked__gt=0).values_list("right", "wrong"))
-    right, total = sum(r for r, _ in counts), sum(r + w for r, w in counts)
-    rates = [r / (r + w) for r, w in counts if r + w >= RATE_FROM]
-    return Pool((right + 5 * FIRST_MEAN) / (total + 5), bar_for(rates, int(total), _classes(schema, question)))
-
-
-def _classes(schema: Schema, name: str) -> int | None:
-    """Classes an answer is chosen from; None where chance has no rate."""
-    if name not in schema or not KINDS[schema[name].kind].has_classes or schema[name].kind == "multilabel":
-        return None
-    return len(schema[name].classes) - schema[name].na
 
 
 # --- reading the log --------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from lifecycle.submit import submit
 from marketplace.models import Assignment, Hit
 from marketplace.schema import schema_of
 from quality.models import GoldQuestion, GoldScore
-from quality.services.gold import KeyRow, correct_key, create_gold, mark_as_gold, read_keys
+from quality.services.gold import correct_key, mark_as_gold, read_keys
 from tests.support.factories import DIGIT, body
 from tests.test_lifecycle import run_clock
 
@@ -48,27 +48,6 @@ def test_a_wrong_key_names_its_column(raw, column):
         read_keys(schema_of([DIGIT]), raw)
 
     assert list(refusal.value.errors) == [column]
-
-
-@pytest.mark.django_db
-def test_an_upload_makes_gold_of_many_rows_once(make_batch):
-    batch = make_batch(hits=5)
-    ids = list(batch.hits.values_list("pk", flat=True))[:3]
-    rows = [KeyRow(pk, {"digit": {"accept": ["one"]}}, "because") for pk in ids]
-
-    assert (
-        create_gold(project_id=batch.project_id, rows=rows),
-        create_gold(project_id=batch.project_id, rows=rows),
-    ) == (3, 0)
-
-    assert set(Hit.objects.filter(batch=batch, lane=1).values_list("pk", flat=True)) == set(ids)
-    gold = GoldQuestion.objects.get(hit=ids[0])
-    assert (gold.keys, gold.explanation, gold.state, gold.pool) == (
-        {"digit": {"accept": ["one"]}},
-        "because",
-        "active",
-        "test",
-    )
 
 
 @pytest.mark.django_db

@@ -15,8 +15,9 @@ from payments.models import Account
 from payments.selectors import balance
 from quality.estimators.gold import Bar, Monitor
 from quality.models import Flag, GoldScore, WorkerReliability
+from quality.selectors import Pool
 from quality.services.contesting import put_right
-from quality.services.watching import Pool, end_pauses, keep_paused, read_record, reinstate_worker
+from quality.services.watching import end_pauses, keep_paused, read_record, reinstate_worker
 from tests.support.factories import body
 from tests.test_lifecycle import run_clock
 

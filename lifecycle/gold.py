@@ -1,0 +1,76 @@
+"""What people do about gold, and what follows for beliefs and money: mark, promote, release, correct, rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from core.errors import Conflict
+from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
+from marketplace.models import Hit
+from marketplace.services.judging import purses_of
+from marketplace.services.places import release_unneeded
+from quality.models import Contest, GoldQuestion
+from quality.selectors import believed_keys
+from quality.services import contesting, gold
+
+
+@transaction.atomic
+def mark(
+    *, hit: Hit, keys: Mapping[str, Any], explanation: str = "", tags: Sequence[str] = (), pool: str = "test", by: Any
+) -> GoldQuestion:
+    """A person knows the answer of this HIT. Raises as `mark_as_gold`."""
+    marked = gold.mark_as_gold(hit=hit, keys=keys, explanation=explanation, tags=tags, pool=pool, by=by)
+    _learn_again(marked)
+    return marked
+
+
+@transaction.atomic
+def promote(*, hit: Hit, by: Any) -> GoldQuestion:
+    """A person has looked at the consensus of this HIT and confirms it.
+
+    Raises
+    ------
+    Conflict
+        There is no consensus that could be a key.
+    """
+    keys = believed_keys(hit)
+    if not keys:
+        raise Conflict("There is no consensus on this HIT to confirm. Give the key yourself.", code="no_consensus")
+    return mark(hit=hit, keys=keys, by=by)
+
+
+@transaction.atomic
+def release(*, marked: GoldQuestion, by: Any, reason: str = "") -> GoldQuestion:
+    """Show it no more: it ends like any other HIT, and what its places had put aside goes back."""
+    released = gold.release_gold(gold=marked, by=by, reason=reason)
+    _learn_again(released)
+    return released
+
+
+@transaction.atomic
+def put_right(*, marked: GoldQuestion, keys: Mapping[str, Any] | None, by: Any, reason: str) -> GoldQuestion:
+    """Correct a key, or without `keys` take it out of use; what it cost workers is restored."""
+    mended = contesting.put_right(gold=marked, keys=keys, by=by, reason=reason)
+    _learn_again(mended)
+    return mended
+
+
+@transaction.atomic
+def rule(*, contest: Contest, is_upheld: bool, ruling: str, by: Any, keys: Mapping[str, Any] | None = None) -> Contest:
+    """Rule on a worker's dispute. Raises as `close_contest`."""
+    ruled = contesting.close_contest(contest=contest, is_upheld=is_upheld, ruling=ruling, by=by, keys=keys)
+    if is_upheld and (marked := GoldQuestion.objects.filter(hit=contest.assignment.hit_id).first()):
+        _learn_again(marked)
+    return ruled
+
+
+def _learn_again(marked: GoldQuestion) -> None:
+    """The belief leans on the key, or no longer does; a HIT that went back to work may have enough answers, or not."""
+    if marked.hit_id is None:
+        return
+    digest_hits(project_id=marked.project_id, hit_ids=[marked.hit_id])
+    hits = lock_hits([marked.hit_id])
+    release_unneeded(hit_ids=[hit.pk for hit in hits], purses=purses_of(batches_of_hits(hits).values()))
