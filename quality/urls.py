@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import audit, batches
+from quality.views import audit, batches, quiz
 
 urlpatterns = [
     path("studio/batches/<uuid:batch_id>/", batches.studio_batch, name="studio_batch"),
@@ -12,4 +12,7 @@ urlpatterns = [
     path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
     path("audit/workers/", audit.audit_workers, name="audit_workers"),
     path("audit/workers/<uuid:worker_id>/", audit.audit_worker, name="audit_worker"),
+    path("quiz/<uuid:batch_id>/", quiz.quiz, name="quiz"),
+    path("quiz/<uuid:batch_id>/start/", quiz.quiz_start, name="quiz_start"),
+    path("quiz/<uuid:batch_id>/answer/", quiz.quiz_answer, name="quiz_answer"),
 ]

@@ -169,7 +169,7 @@ def _held(worker: Worker, batch: Batch) -> Assignment | None:
 @for_workers
 def start_work(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> HttpResponse:
     """Take a place, or the one that is held already, and go to it."""
-    batch = get_object_or_404(_open_to(worker), public_id=batch_id)
+    batch = get_object_or_404(open_to(worker), public_id=batch_id)
     if held := _held(worker, batch):
         return redirect("work_page", held.public_id)
     try:
@@ -180,7 +180,7 @@ def start_work(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Htt
     return redirect("work_page", place.public_id)
 
 
-def _open_to(worker: Worker) -> QuerySet[Batch]:
+def open_to(worker: Worker) -> QuerySet[Batch]:
     """Batches that a worker may know of. Whether they may work there, the claim says."""
     batches = Batch.objects.exclude(state__in=[Batch.State.DRAFT, Batch.State.PUBLISHING])
     mine = worker.user.memberships.values("requester_id")
@@ -243,7 +243,7 @@ def _stage(place: Place, batch: Batch) -> dict[str, Any]:
 @for_workers
 def work_next(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> HttpResponse:
     """The next HIT, ahead of time, for a page that is open: a lease that lapses if it is never opened."""
-    batch = get_object_or_404(_open_to(worker), public_id=batch_id)
+    batch = get_object_or_404(open_to(worker), public_id=batch_id)
     try:
         place = accept_ahead(worker=worker, batch=batch, median_seconds=figures.pay_of(batch).seconds or 0)
     except DomainError as refusal:

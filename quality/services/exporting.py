@@ -1,0 +1,194 @@
+"""Labels and answers of a batch as tables, some thousand HITs at a time: what goes out, and in which words.
+
+Labels: one row an item, the requester's own columns first, then for each question its label, confidence, state and
+number of answers. Answers: one row an answer that counts as handed in, by pseudonym; what is rejected and can still be
+appealed is withheld, so that nobody has the work without paying for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from marketplace.models import Answer, Assignment, Batch, Hit
+from marketplace.schema import Question
+from marketplace.selectors import design_of
+from quality.models import Belief, Judgment
+from workers_app.services.pseudonyms import pseudonyms
+
+#: Beginnings that a spreadsheet takes for a formula, and their full-width forms.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: Label of the filter -> states of beliefs; empty: every item, decided or not.
+STATES: dict[str, tuple[str, ...]] = {
+    "": (),
+    "decided": (Belief.State.SETTLED, Belief.State.OVERRULED),
+    "disputed": (Belief.State.DISPUTED,),
+}
+HANDED_IN = Q(state__in=[Assignment.State.SUBMITTED, Assignment.State.REVISING, Assignment.State.APPROVED]) | Q(
+    state=Assignment.State.REJECTED, decide_at=None
+)
+
+
+def hits_to_export(batch: Batch, states: str) -> QuerySet[Hit]:
+    """The items of a filter, in the order of their ids."""
+    hits = Hit.objects.filter(batch=batch)
+    if wanted := STATES[states]:
+        hits = hits.filter(pk__in=Belief.objects.filter(hit__batch=batch, state__in=wanted).values("hit_id"))
+    return hits.order_by("pk")
+
+
+def answers_to_export(batch: Batch) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(HANDED_IN, hit__batch=batch).order_by("pk")
+
+
+def snapshot_of(batch: Batch) -> str:
+    """Names what was known when an export began: the same snapshot of a closed batch has the same labels."""
+    last = Judgment.objects.filter(hit__batch=batch).order_by("-pk").values_list("pk", flat=True).first()
+    return f"{str(batch.public_id)[:8]}-{last or 0}"
+
+
+# --- labels -----------------------------------------------------------------------------------------------------------
+
+
+def label_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """One row an item; nested, as JSON lines have it."""
+    questions = {question.name: question for question in design_of(batch).schema}
+    ids = [hit.pk for hit in hits]
+    beliefs: dict[int, list[Belief]] = defaultdict(list)
+    for belief in Belief.objects.filter(hit_id__in=ids).order_by("question", "part"):
+        beliefs[belief.hit_id].append(belief)
+    rows = []
+    for hit in Hit.objects.filter(pk__in=ids).select_related("data_row").order_by("pk"):
+        rows.append(
+            {
+                "hit": str(hit.data_row.public_id),
+                "external_id": hit.data_row.external_id,
+                "row": hit.data_row.row_number,
+                "state": hit.State(hit.state).label,
+                "data": hit.data_row.data,
+                "labels": _labels(beliefs[hit.pk], questions),
+            }
+        )
+    return rows
+
+
+def _labels(beliefs: Iterable[Belief], questions: Mapping[str, Question]) -> dict[str, dict[str, Any]]:
+    by_question: dict[str, list[Belief]] = defaultdict(list)
+    for belief in beliefs:
+        by_question[belief.question].append(belief)
+    return {name: _label(rows, questions[name]) for name, rows in by_question.items() if name in questions}
+
+
+def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
+    """The delivered label of one question; its confidence is that of its weakest part."""
+    said = {belief.part: _word(belief, question) for belief in beliefs}
+    label: Any = said.get("")
+    if question.kind == "multilabel" and question.for_ == "item":
+        label = [part for part, word in said.items() if word == "yes"]
+    elif "" not in said:
+        label = said
+    states = {belief.state for belief in beliefs}
+    worst = next(
+        state
+        for state in (Belief.State.COLLECTING, Belief.State.DISPUTED, Belief.State.OVERRULED, Belief.State.SETTLED)
+        if state in states
+    )
+    has_classes = any(belief.label is not None for belief in beliefs)
+    return {
+        "label": label,
+        "confidence": round(min(belief.confidence for belief in beliefs), 4) if has_classes else None,
+        "state": worst,
+        "answers": max(belief.answers for belief in beliefs),
+        "calibrated": all(belief.is_calibrated for belief in beliefs) if has_classes else None,
+    }
+
+
+def _word(belief: Belief, question: Question) -> Any:
+    if belief.label is not None and belief.label < len(question.classes):
+        return question.classes[belief.label]
+    return belief.value
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def answer_rows(batch: Batch, assignments: Sequence[Assignment]) -> list[dict[str, Any]]:
+    """One row an answer, in its newest version."""
+    newest = Answer.objects.filter(assignment=OuterRef("pk")).order_by("-version")
+    found = (
+        Assignment.objects.filter(pk__in=[one.pk for one in assignments])
+        .select_related("hit__data_row")
+        .annotate(said=Subquery(newest.values("data")[:1]))
+        .order_by("pk")
+    )
+    names = pseudonyms(batch.project.pseudonym_scope, [one.worker_id for one in assignments])
+    return [
+        {
+            "assignment": str(one.public_id),
+            "hit": str(one.hit.data_row.public_id),
+            "external_id": one.hit.data_row.external_id,
+            "worker": names[one.worker_id],
+            "submitted_at": one.submitted_at.isoformat() if one.submitted_at else None,
+            "state": one.state,
+            "counts": one.counts,
+            "seconds": one.active_seconds,
+            "answers": (one.said or {}).get("answers", {}),
+            "cannot_answer": (one.said or {}).get("cannot_answer"),
+        }
+        for one in found
+    ]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def columns_of(batch: Batch, what: str, data_columns: Sequence[str]) -> list[str]:
+    """The header of a table. `data_columns` are the requester's own."""
+    questions = [question.name for question in design_of(batch).schema]
+    if what == "answers":
+        own = ["assignment", "hit", "external_id", "worker", "submitted_at", "state", "counts", "seconds"]
+        return [*own, *(f"answer.{name}" for name in questions), "cannot_answer"]
+    said = [f"{name}{end}" for name in questions for end in ("", ".confidence", ".state", ".answers")]
+    return ["hit", "external_id", "row", "state", *(f"data.{name}" for name in data_columns), *said]
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, with_header: bool) -> bytes:
+    """Rows as a spreadsheet reads them: no cell is a formula, whatever a person wrote into it."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    if with_header:
+        writer.writerow(columns)
+    for row in rows:
+        flat = _flat(row)
+        writer.writerow([cell(flat.get(column)) for column in columns])
+    return out.getvalue().encode()
+
+
+def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {name: value for name, value in row.items() if name not in ("data", "labels", "answers")}
+    flat |= {f"data.{name}": value for name, value in row.get("data", {}).items()}
+    flat |= {f"answer.{name}": value for name, value in row.get("answers", {}).items()}
+    for name, label in row.get("labels", {}).items():
+        flat |= {f"{name}.{key}": value for key, value in label.items()} | {name: label["label"]}
+    return flat
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = " | ".join(value)
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
