@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from typing import Any
 
 from django.core.files import File
 from django.core.files.base import ContentFile
@@ -24,7 +23,7 @@ from quality.services import exporting
 KIND = "export"
 WHATS = ("labels", "answers")
 FORMATS = ("csv", "jsonl")
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 
 
 def start_export(*, batch: Batch, what: str = "labels", format: str = "csv", states: str = "") -> Operation:
@@ -73,29 +72,24 @@ def export(turn: Turn) -> None:
         turn.finish(Operation.State.CANCELLED)
         return
     batch = Batch.objects.select_related("project__requester").get(pk=arguments["batch"])
-    rows, last = next_rows(batch, arguments, cursor.get("after", 0))
-    if not rows:
+    hits = list(exporting.hits_to_export(batch, arguments["states"]).filter(pk__gt=cursor.get("after", 0))[:AT_ONCE])
+    if not hits:
         finish(turn, batch)
         return
+    make = exporting.answer_rows if arguments["what"] == "answers" else exporting.label_rows
+    rows = make(batch, hits)
     parts = cursor.get("parts", [])
-    columns = cursor.get("columns") or exporting.columns_of(batch, arguments["what"], list(rows[0].get("data", {})))
+    own = list(rows[0].get("data", {})) if rows else []
+    columns = cursor.get("columns") or exporting.columns_of(batch, arguments["what"], own)
     if arguments["format"] == "csv":
         content = exporting.to_csv(rows, columns, with_header=not parts)
     else:
         content = exporting.to_jsonl(rows)
     part = default_storage.save(f"exports/parts/{secrets.token_hex(16)}", ContentFile(content))
     turn.save(
-        cursor={"after": last, "parts": [*parts, part], "columns": columns}, done=turn.operation.done + len(rows)
+        cursor={"after": hits[-1].pk, "parts": [*parts, part], "columns": columns},
+        done=turn.operation.done + len(rows),
     )
-
-
-def next_rows(batch: Batch, arguments: dict[str, Any], after: int) -> tuple[list[dict[str, Any]], int]:
-    """The next rows after an id, and the last id of them."""
-    if arguments["what"] == "answers":
-        assignments = list(exporting.answers_to_export(batch).filter(pk__gt=after)[:AT_ONCE])
-        return exporting.answer_rows(batch, assignments), assignments[-1].pk if assignments else after
-    hits = list(exporting.hits_to_export(batch, arguments["states"]).filter(pk__gt=after)[:AT_ONCE])
-    return exporting.label_rows(batch, hits), hits[-1].pk if hits else after
 
 
 def finish(turn: Turn, batch: Batch) -> None:

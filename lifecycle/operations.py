@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from core.models import Operation
 from core.operations import TURN_SECONDS, Work, take, take_due, work_on
-from lifecycle import publish, refit
+from lifecycle import export, publish, refit
 
 #: Kind -> its work, one turn or a part of it.
 WORK: dict[str, Work] = {
     "publish": publish.publish,
     "check_upload": publish.check_only,
     "add_rows": publish.add,
+    export.KIND: export.export,
 }
 
 

@@ -17,6 +17,8 @@ from core.freshness import fresh
 from marketplace.models import Appeal, Assignment, Batch, Participation
 from marketplace.schema import Question
 from marketplace.selectors import design_of
+from marketplace.services.media import media_addresses
+from marketplace.templating import compile_template
 from payments.models import Account, Entry
 from quality.estimators.agreement import krippendorff_alpha
 from quality.estimators.intervals import wilson_interval
@@ -75,7 +77,7 @@ SELECT count(*) FILTER (WHERE worst = 2), count(*) FILTER (WHERE worst = 1) FROM
 
 
 def progress_of(batch: Batch) -> tuple[Progress, int]:
-    """The progress, and places taken in all."""
+    """The progress, and answers handed in so far."""
 
     def count() -> tuple[Progress, int]:
         with connection.cursor() as cursor:
@@ -83,8 +85,11 @@ def progress_of(batch: Batch) -> tuple[Progress, int]:
             total, retired, parked, cancelled, begun, untouched, checks, taken = cursor.fetchone()
             cursor.execute(ENDED, [batch.pk])
             disputed, settled = cursor.fetchone()
+        held = Participation.objects.filter(batch=batch).aggregate(sum=Sum("open_places"))["sum"] or 0
         full = max(retired - disputed - settled, 0)
-        return Progress(total, settled, full, disputed, parked, cancelled, begun, untouched, checks), int(taken)
+        return Progress(total, settled, full, disputed, parked, cancelled, begun, untouched, checks), max(
+            int(taken) - held, 0
+        )
 
     return fresh(f"progress:{batch.pk}", count)
 
@@ -211,7 +216,7 @@ def speed_of(batch: Batch) -> Speed:
         bars = [(timezone.localtime(at).strftime(form), by_time.get(at, 0)) for at in times]
         whole = bars[-4:]
         spent = (until - max(times[-len(whole)], batch.published_at or now)).total_seconds() if whole else 0
-        return Speed(bars, step, sum(n for _label, n in whole) * 3600 / spent if spent > 20 else 0.0)
+        return Speed(bars, step, float(round(sum(n for _label, n in whole) * 3600 / spent)) if spent > 20 else 0.0)
 
     return fresh(f"speed:{batch.pk}", count)
 
@@ -324,6 +329,23 @@ def label_words(question: Question | None, belief: Belief) -> str:
     return "" if value is None else str(value)
 
 
+def item_name(belief: Belief) -> str:
+    """What the requester calls an item: its own id, else the beginning of ours."""
+    row = belief.hit.data_row
+    return row.external_id or str(row.public_id)[:8].upper()
+
+
+def pictures_of(beliefs: Sequence[Belief], batch: Batch) -> dict[int, str]:
+    """The first picture of each of these items, by HIT; our own addresses."""
+    template = compile_template(design_of(batch).template)
+    column = next((one.column for one in template.placeholders if one.kind == "image"), None)
+    if column is None:
+        return {}
+    cells = {belief.hit_id: belief.hit.data_row.data.get(column) for belief in beliefs}
+    ours = media_addresses(requester_id=batch.project.requester_id, values=cells.values())
+    return {hit_id: ours[cell] for hit_id, cell in cells.items() if cell in ours}
+
+
 @dataclass(frozen=True)
 class Vote:
     words: str
@@ -380,7 +402,7 @@ def feed_of(batch: Batch) -> list[Event]:
             Event(
                 at=belief.settled_at or belief.updated_at,
                 kind=belief.state,
-                item=str(belief.hit.data_row.public_id),
+                item=item_name(belief),
                 words=label_words(questions.get(belief.question), belief),
                 answers=belief.answers,
             )

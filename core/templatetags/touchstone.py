@@ -84,6 +84,14 @@ def money(micros: int | None, currency: str = "EUR") -> SafeString | str:
 
 
 @register.filter
+def money_sum(micros: int | None, currency: str = "EUR") -> SafeString | str:
+    """A sum, to the cent: parts of a cent are in the statement, not in a headline."""
+    if micros is None or micros == "":
+        return ""
+    return money(int(micros) // 10_000 * 10_000 if int(micros) > 0 else int(micros), currency)
+
+
+@register.filter
 def money_signed(micros: int, currency: str = "EUR") -> SafeString:
     """An amount of a statement: what comes in has a plus and is green, what leaves has a true minus."""
     sign = "+" if micros > 0 else ""

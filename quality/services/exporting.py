@@ -44,12 +44,14 @@ def hits_to_export(batch: Batch, states: str) -> QuerySet[Hit]:
 
 
 def answers_to_export(batch: Batch) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(HANDED_IN, hit__batch=batch).order_by("pk")
+    return Assignment.objects.filter(HANDED_IN, hit__batch=batch)
 
 
 def snapshot_of(batch: Batch) -> str:
     """Names what was known when an export began: the same snapshot of a closed batch has the same labels."""
-    last = Judgment.objects.filter(hit__batch=batch).order_by("-pk").values_list("pk", flat=True).first()
+    asked = [question.name for question in design_of(batch).schema]
+    log = Judgment.objects.filter(project_id=batch.project_id, question__in=asked)
+    last = log.order_by("-pk").values_list("pk", flat=True).first()
     return f"{str(batch.public_id)[:8]}-{last or 0}"
 
 
@@ -118,8 +120,9 @@ def _word(belief: Belief, question: Question) -> Any:
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def answer_rows(batch: Batch, assignments: Sequence[Assignment]) -> list[dict[str, Any]]:
+def answer_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """One row an answer, in its newest version."""
+    assignments = list(Assignment.objects.filter(HANDED_IN, hit__in=hits).only("pk", "worker_id"))
     newest = Answer.objects.filter(assignment=OuterRef("pk")).order_by("-version")
     found = (
         Assignment.objects.filter(pk__in=[one.pk for one in assignments])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from django.conf import settings
 from django.contrib import messages
+from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,12 +25,15 @@ from core.errors import DomainError
 from core.models import Operation
 from core.operations import cancel_operation
 from core.pages import tell
-from core.templatetags.touchstone import duration, percent
+from core.templatetags.touchstone import duration
 from lifecycle.close import close_batch
+from lifecycle.export import KIND as EXPORT
+from lifecycle.export import file_name, rows_of, start_export
 from lifecycle.publish import check_upload, publish_batch, subject_of
 from marketplace import figures as work
 from marketplace.models import Batch, Membership, Requester
-from marketplace.selectors import batches_of, design_of
+from marketplace.schema import CANT_TELL
+from marketplace.selectors import batches_of, design_of, requesters_of
 from marketplace.services.posting import attach_upload, pause_batch, preview_batch, resume_batch
 from marketplace.views.requester import for_requesters
 from payments.models import Account
@@ -144,8 +149,6 @@ def _live(batch: Batch) -> dict[str, Any]:
     crowd = figures.crowd_of(batch)
     known = figures.known_of(batch)
     pay = work.pay_of(batch)
-    disputed = figures.disputed_of(batch)
-    questions = {question.name: question for question in design_of(batch).schema}
     feed = figures.feed_of(batch)
     left = progress.total - progress.done - progress.cancelled - progress.parked
     answers_left = max(left, 0) * (sure.answers_each or 1) if left else 0
@@ -163,10 +166,7 @@ def _live(batch: Batch) -> dict[str, Any]:
         "known": known,
         "pay": pay,
         "alpha": f"{alpha:.2f}" if alpha is not None else None,
-        "disputed": [
-            (belief, figures.label_words(questions.get(belief.question), belief), votes)
-            for belief, votes in _with_votes(disputed, questions)
-        ],
+        "disputed": _items(figures.disputed_of(batch), batch),
         "feed": feed,
         "speed_chart": _speed_chart(speed, is_open=batch.state == Batch.State.OPEN),
         "answers_chart": _answers_chart(sure),
@@ -176,9 +176,33 @@ def _live(batch: Batch) -> dict[str, Any]:
     return found | {"seen": _seen(str(shown))}
 
 
-def _with_votes(beliefs: list[Belief], questions: dict[str, Any]) -> list[tuple[Belief, list[figures.Vote]]]:
-    votes = figures.votes_of(beliefs, questions)
-    return [(belief, votes[belief.pk]) for belief in beliefs]
+@dataclass(frozen=True)
+class Item:
+    """One belief of a batch in a table."""
+
+    belief: Belief
+    name: str
+    picture: str | None
+    label: str
+    votes: list[figures.Vote]
+    chip: str
+
+
+def _items(beliefs: list[Belief], batch: Batch) -> list[Item]:
+    design = design_of(batch)
+    questions = {question.name: question for question in design.schema}
+    votes, pictures = figures.votes_of(beliefs, questions), figures.pictures_of(beliefs, batch)
+    return [
+        Item(
+            belief=belief,
+            name=figures.item_name(belief),
+            picture=pictures.get(belief.hit_id),
+            label=figures.label_words(questions.get(belief.question), belief),
+            votes=votes[belief.pk],
+            chip=_chip(belief, design.rules.target),
+        )
+        for belief in beliefs
+    ]
 
 
 def _parts(progress: figures.Progress) -> list[charts.Part]:
@@ -282,6 +306,60 @@ def batch_upload(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
     return redirect("studio_batch", batch.public_id)
 
 
+# --- export -----------------------------------------------------------------------------------------------------------
+
+EXPORTS = [
+    ("labels", "csv", gettext_lazy("Labels, CSV"), gettext_lazy("One row an item: label, confidence, answers")),
+    ("labels", "jsonl", gettext_lazy("Labels, JSON lines"), gettext_lazy("The same, nested")),
+    ("answers", "csv", gettext_lazy("Every answer, CSV"), gettext_lazy("One row an answer, with pseudonyms")),
+    ("answers", "jsonl", gettext_lazy("Every answer, JSON lines"), gettext_lazy("The same, nested")),
+]
+MOST_EXPORTS = 5
+
+
+@require_POST
+@for_requesters
+def batch_export(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
+    """Begin an export; the page shows how far it is, and then the file."""
+    batch = _batch(request, batch_id)
+    what, _sign, format = request.POST.get("export", "").partition(".")
+    try:
+        start_export(batch=batch, what=what, format=format, states=request.POST.get("states", ""))
+    except DomainError as refusal:
+        tell(request, refusal)
+    return redirect("studio_results", batch.public_id)
+
+
+def _exports(batch: Batch) -> dict[str, Any]:
+    rows = list(Operation.objects.filter(subject=subject_of(batch), kind=EXPORT).order_by("-pk")[:MOST_EXPORTS])
+    busy = any(row.state in UNDER_WAY for row in rows)
+    seen = _seen([(row.pk, row.state, row.done) for row in rows])
+    return {"exports": [(row, file_name(row)) for row in rows], "is_exporting": busy, "seen_exports": seen}
+
+
+@require_safe
+@for_requesters
+def batch_exports_now(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
+    """The exports of a batch while one is under way; 204 while nothing has changed."""
+    batch = _batch(request, batch_id)
+    found = _exports(batch)
+    if request.GET.get("seen") == found["seen_exports"]:
+        return HttpResponse(status=204)
+    return render(request, "batch/exports_now.html", {"batch": batch} | found)
+
+
+@require_safe
+@for_requesters
+def export_file(request: HttpRequest, requester: Requester, operation_id: uuid.UUID) -> FileResponse:
+    """A finished export. One that is not finished is not there."""
+    mine = Operation.objects.filter(
+        kind=EXPORT, state=Operation.State.DONE, requester_id__in=requesters_of(request.user).values("pk")
+    )
+    operation = get_object_or_404(mine, public_id=operation_id)
+    file = default_storage.open(operation.result["file"], "rb")
+    return FileResponse(file, as_attachment=True, filename=file_name(operation))
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 STATES = {
@@ -291,7 +369,7 @@ STATES = {
     "overruled": [Belief.State.OVERRULED],
     "collecting": [Belief.State.COLLECTING],
 }
-ORDERS = {"": "pk", "sure": "-confidence", "unsure": "confidence"}
+ORDERS = {"": "hit_id", "sure": "-confidence", "unsure": "confidence"}
 
 
 @require_safe
@@ -308,12 +386,11 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         beliefs = beliefs.filter(state__in=STATES[state])
     if name in questions:
         beliefs = beliefs.filter(question=name)
-    beliefs = beliefs.select_related("hit__data_row").order_by(ORDERS.get(order, "pk"), "pk")
+    beliefs = beliefs.select_related("hit__data_row").order_by(
+        ORDERS.get(order, "hit_id"), "hit_id", "question", "part"
+    )
     page = Paginator(beliefs, PAGE).get_page(request.GET.get("page"))
-    rows = [
-        (belief, figures.label_words(questions.get(belief.question), belief), votes, _chip(belief, design.rules.target))
-        for belief, votes in _with_votes(list(page.object_list), questions)
-    ]
+    rows = _items(list(page.object_list), batch)
     progress, taken = figures.progress_of(batch)
     sure = figures.sureness_of(batch)
     classed = next((question for question in design.schema if question.classes and question.kind != "multilabel"), None)
@@ -331,9 +408,12 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "known": figures.known_of(batch),
         "purse": figures.purse_of(batch),
         "heat": _heat(counts, classed.classes) if counts and classed else None,
+        "choices": EXPORTS,
+        "row_counts": {"labels": rows_of(batch, "labels"), "answers": rows_of(batch, "answers")},
+        "decided_count": rows_of(batch, "labels", "decided"),
         "query": "".join(f"{key}={value}&" for key, value in request.GET.items() if key != "page" and value),
     }
-    return render(request, "batch/results.html", _context(request, batch, "studio_results") | context)
+    return render(request, "batch/results.html", _context(request, batch, "studio_results") | context | _exports(batch))
 
 
 def _chip(belief: Belief, target: float) -> str:
@@ -360,5 +440,4 @@ def _heat(counts: list[list[int]], labels: tuple[str, ...]) -> charts.Heat:
         if worst[0]
         else _("No mix-ups.")
     )
-    ends = [percent(row[index] / sum(row), 0) if sum(row) else "" for index, row in enumerate(counts)]
-    return charts.heat(counts, labels, message=message, ends=ends, end_head=_("agree"))
+    return charts.heat(counts, ["?" if label == CANT_TELL else label for label in labels], message=message)
