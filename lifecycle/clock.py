@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lifecycle.close import close_finished
 from lifecycle.decide import decide_due
+from lifecycle.deliver import deliver_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
 from lifecycle.operations import run_due_operations
@@ -27,6 +28,7 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("gold limits", limit_gold, 5.0),
     ("decide", decide_due, 1.0),
     ("expire", expire_due, 1.0),
+    ("deliver", deliver_due, 1.0),
     ("close", close_finished, 5.0),
     ("expired batches", pause_expired, 10.0),
     ("shares", raise_share_caps, 60.0),

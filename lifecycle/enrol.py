@@ -6,7 +6,8 @@ from django.conf import settings
 from django.db import transaction
 
 from core.errors import Invalid
-from marketplace.models import Membership, Requester
+from marketplace.models import Membership
+from marketplace.services.members import found_organisation, join
 from users.models import Invitation, User
 from users.services import create_person, use_invitation
 from workers_app.models import Worker
@@ -61,7 +62,7 @@ def enrol(*, user: User, role: str, organisation: str = "", invitation: Invitati
         use_invitation(invitation=invitation, user=user)
         role = invitation.role
         if invitation.requester_id:
-            _join(user, invitation)
+            join(user=user, requester_id=invitation.requester_id, role=invitation.member_role)
             return user
     if role == "worker":
         Worker.objects.get_or_create(user=user)
@@ -71,16 +72,3 @@ def enrol(*, user: User, role: str, organisation: str = "", invitation: Invitati
     else:
         raise Invalid(errors={"role": f"One of {', '.join(ROLES)}."})
     return user
-
-
-@transaction.atomic
-def found_organisation(*, user: User, name: str = "") -> Requester:
-    """A new organisation that posts work, owned by `user`."""
-    requester = Requester.objects.create(name=name.strip() or user.get_short_name())
-    Membership.objects.create(requester=requester, user=user, role=Membership.Role.OWNER)
-    return requester
-
-
-def _join(user: User, invitation: Invitation) -> None:
-    role = invitation.member_role or Membership.Role.VIEWER
-    Membership.objects.get_or_create(requester_id=invitation.requester_id, user=user, defaults={"role": role})

@@ -79,6 +79,9 @@ class ApiToken(models.Model):
 
     SCOPES = ("read", "write", "money", "work", "work:any", "admin")
 
+    public_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, db_default=models.Func(function="gen_random_uuid")
+    )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=80, blank=True)
     prefix = models.CharField(max_length=12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
@@ -100,3 +101,12 @@ def use_invitation(*, invitation: Invitation, user: User) -> None:
     """Of two people with the same code, one gets in. Raises `Conflict`."""
     if not Invitation.objects.filter(pk=invitation.pk, used_by=None).update(used_by=user):
         raise Conflict("This invitation was used already.", code="invitation_used")
+
+
+def change_person(*, user: User, **changes: Any) -> User:
+    """What people may change about themselves: name, time_zone, language."""
+    if unknown := sorted(set(changes) - {"name", "time_zone", "language"}):
+        raise Invalid(errors=dict.fromkeys(unknown, "This cannot be changed here."))
+    User.objects.filter(pk=user.pk).update(**changes)
+    user.refresh_from_db(fields=list(changes))
+    return user

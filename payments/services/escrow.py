@@ -100,14 +100,14 @@ def pay_rewards(*, purse: Purse, rewards: Sequence[Reward]) -> set[str]:
     )
 
 
-def pay_from_available(*, purse: Purse, reward: Reward, key: str, kind: str) -> None:
+def pay_from_available(*, purse: Purse, reward: Reward, key: str, kind: str, memo: str = "") -> None:
     """Bonus, or an approval after close: straight from what the requester has available. Raises `InsufficientFunds`."""
     amounts = {
         purse.available: -(reward.reward + reward.fee),
         account(Account.Kind.PAYABLE, reward.worker_id, purse.currency): reward.reward,
         account(Account.Kind.FEES, 0, purse.currency): reward.fee,
     }
-    post_transfers([Movement(key=key, kind=kind, amounts=amounts)])
+    post_transfers([Movement(key=key, kind=kind, amounts=amounts, memo=memo)])
 
 
 def worker_accounts(worker_ids: Collection[int], currency: str) -> dict[int, Account]:
