@@ -28,7 +28,6 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("gold limits", limit_gold, 5.0),
     ("decide", decide_due, 1.0),
     ("expire", expire_due, 1.0),
-    ("deliver", deliver_due, 1.0),
     ("close", close_finished, 5.0),
     ("expired batches", pause_expired, 10.0),
     ("shares", raise_share_caps, 60.0),
@@ -40,6 +39,7 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
 LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("operations", run_due_operations, 0.5),
     ("media", fetch_due_media, 0.5),
+    ("deliver", deliver_due, 1.0),
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]

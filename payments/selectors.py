@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
@@ -27,3 +32,43 @@ def statement(kind: str, owner_id: int, currency: str | None = None) -> QuerySet
         .select_related("transfer")
         .order_by("-pk")
     )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a statement."""
+
+    id: UUID
+    at: datetime
+    kind: str
+    amount: int
+    memo: str
+    #: The batch on the other side, where there is one.
+    batch_id: int | None
+
+
+def lines(entries: Iterable[Entry]) -> list[Line]:
+    """These entries as lines of a statement, in their order: two queries."""
+    entries = list(entries)
+    others = Entry.objects.filter(
+        transfer__in=[entry.transfer_id for entry in entries],
+        account__kind__in=[Account.Kind.ESCROW, Account.Kind.REPAIR],
+    )
+    batches = dict(others.values_list("transfer_id", "account__owner_id"))
+    return [
+        Line(
+            id=entry.transfer.public_id,
+            at=entry.transfer.created_at,
+            kind=entry.transfer.kind,
+            amount=entry.amount,
+            memo=entry.transfer.memo,
+            batch_id=batches.get(entry.transfer_id),
+        )
+        for entry in entries
+    ]
+
+
+def sums_by_kind(kind: str, owner_id: int, currency: str | None = None) -> dict[str, int]:
+    """What came to (and left) an account, by kind of transfer, in micros."""
+    found = statement(kind, owner_id, currency).order_by().values("transfer__kind").annotate(total=Sum("amount"))
+    return {row["transfer__kind"]: row["total"] for row in found}

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -64,6 +64,8 @@ class Endpoint(APIView):
             held = next((scope for scope in scopes if scope in request.auth.scopes), None)
             if held is None:
                 raise ScopeMissing(f"This needs a token with the scope {' or '.join(scopes)}.")
+            if held == "admin" and not request.user.is_staff:  # staff no more, whatever the token was given for
+                raise NotAllowed
             throttle(held, request.auth.pk)
 
     @property
@@ -75,11 +77,13 @@ class Endpoint(APIView):
 def act(
     *scopes: str,
     takes: type[Input] | None = None,
+    body: Sequence[str] = (),
     gives: type[serializers.BaseSerializer] | None = None,
     query: type[Input] | None = None,
     status: int = 200,
     many: bool = False,
     paged: bool = False,
+    shape: Callable[[Request, Sequence[Any]], Sequence[Any]] | None = None,
     keyed: bool = False,
     content: str = "",
     refuses: Sequence[int] = (),
@@ -92,7 +96,9 @@ def act(
     scopes : any of them lets a token in.
     takes : what the body is read by; the method gets it as `data`.
     query : what the query string is read by; the method gets it as `query`.
+    body : media types of a body that the method reads itself.
     gives : what the result is written by; `many`: a list; `paged`: a page of the queryset that the method returns.
+    shape : turns the rows of a page, all at once, into what `gives` reads.
     keyed : an `Idempotency-Key` has it done once.
     content : media type of a result that the method writes itself, as an `HttpResponse`.
     refuses : further statuses that it may answer with.
@@ -103,7 +109,7 @@ def act(
 
     def decorate(method: Handler) -> Handler:
         @wraps(method)
-        def answer(self: Endpoint, request: Request, **path: Any) -> HttpResponse:
+        def answer(self: Endpoint, request: Request, **path: Any) -> HttpResponseBase:
             if asked:
                 path["query"] = read(asked, request.query_params.dict())
             if takes is None or not keyed or idempotency.HEADER not in request.headers:
@@ -112,19 +118,20 @@ def act(
                 request=request,
                 body=request._request.body,
                 principal=f"user:{request.user.pk}",
-                work=lambda: perform(self, request, path),
+                work=lambda: perform(self, request, path),  # type: ignore[arg-type,return-value]
             )
 
-        def perform(self: Endpoint, request: Request, path: dict[str, Any]) -> HttpResponse:
+        def perform(self: Endpoint, request: Request, path: dict[str, Any]) -> HttpResponseBase:
             if takes:
                 path["data"] = read(takes, request.data)
             shown = path.pop("query") if paged and query is None else path.get("query")
             result = method(self, request, **path)
-            if isinstance(result, HttpResponse):
+            if isinstance(result, HttpResponseBase):
                 return result
             context = {"request": request}
             if paged:
                 rows, cursor = pagination.page(result, cursor=shown["cursor"], limit=shown["limit"])
+                rows = shape(request, rows) if shape else rows
                 body = {"items": gives(rows, many=True, context=context).data, "next_cursor": cursor}  # type: ignore[misc]
             elif gives is None:
                 return HttpResponse(status=204)
@@ -155,7 +162,7 @@ def act(
             success[code, "application/problem+json"] = ProblemOut
         needs = f"\n\nScope: {' or '.join(f'`{scope}`' for scope in scopes)}." if scopes else ""
         return extend_schema(
-            request=takes,
+            request=takes or dict.fromkeys(body, OpenApiTypes.BINARY) or None,
             responses=success,
             parameters=parameters,
             description=f"{_text(answer)}{needs}",

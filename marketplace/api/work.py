@@ -1,0 +1,338 @@
+"""The worker's side: find work, what one holds and gave, appeals, one's own data. Nothing here differs between HITs of
+different kinds: the same fields, in the same order, of the same size."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.endpoint import Endpoint, act
+from core.api.fields import Amount, Empty, Input
+from lifecycle.accept import keep, open_accepted
+from lifecycle.expire import return_place
+from lifecycle.personal_data import everything_about
+from marketplace.api.finding import one, worker_of
+from marketplace.api.reviewing import AppealOut, shape_answer
+from marketplace.errors import NotYours
+from marketplace.models import Answer, Appeal, Assignment, Batch, Participation, Project
+from marketplace.selectors import design_of, eligibility
+from marketplace.services import appealing
+from workers_app.models import Worker
+from workers_app.services.profile import change_worker
+
+#: Work of these audiences is nothing that strangers hear of.
+PRIVATE = (Project.Audience.TEAM, Project.Audience.ME)
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+
+class ClosedOut(serializers.Serializer):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    remedy = serializers.CharField()
+
+
+class WorkOut(serializers.Serializer):
+    batch = serializers.UUIDField()
+    project = serializers.UUIDField()
+    name = serializers.CharField()
+    summary = serializers.CharField()
+    requester = serializers.CharField()
+    audience = serializers.CharField()
+    topics = serializers.JSONField()
+    is_distressing = serializers.BooleanField()
+    kinds = serializers.ListField(child=serializers.CharField(), help_text="Kinds of questions.")
+    reward = Amount()
+    currency = serializers.CharField()
+    estimated_seconds = serializers.IntegerField(allow_null=True)
+    hourly = Amount(allow_null=True, help_text="Pay an hour by the requester's estimate.")
+    assignment_seconds = serializers.IntegerField(help_text="Time for one HIT.")
+    auto_approve_seconds = serializers.IntegerField(help_text="Silence approves after this.")
+    expires_at = serializers.DateTimeField(allow_null=True)
+    is_open = serializers.BooleanField()
+    closed = ClosedOut(many=True, help_text="Why it is closed to you, and how it could open.")
+
+
+class WorkDetailOut(WorkOut):
+    questions = serializers.JSONField(help_text="The answer schema.")
+    template = serializers.CharField(help_text="Markdown with {{column}} placeholders.")
+    instructions = serializers.CharField(help_text="Markdown.")
+    instruction_version = serializers.IntegerField()
+
+
+class WorkQuery(Input):
+    open = serializers.BooleanField(required=False, help_text="true: only what is open to you; false: only the rest.")
+
+
+#: Parts of a question that say how answers are judged, which is nothing that a worker is told.
+OF_REQUESTERS = ("score", "stops")
+
+
+def shown_questions(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in q.items() if name not in OF_REQUESTERS} for q in questions]
+
+
+def _offered(worker: Worker) -> QuerySet[Batch]:
+    """Open batches that this worker may know of."""
+    rows = Batch.objects.filter(state=Batch.State.OPEN).select_related("project__requester")
+    own = worker.user.memberships.values("requester")
+    return rows.exclude(project__audience__in=PRIVATE) | rows.filter(
+        project__audience__in=PRIVATE, project__requester__in=own
+    )
+
+
+def shape_work(request: Request, batches: Sequence[Batch], *, whole: bool = False) -> list[dict[str, Any]]:
+    worker = worker_of(request)
+    held = {p.batch_id: p for p in Participation.objects.filter(worker=worker, batch__in=batches)}
+    shaped = []
+    for batch in batches:
+        design, project = design_of(batch), batch.project
+        closed = eligibility(worker, batch, held.get(batch.pk))
+        seconds = design.rules.estimated_seconds
+        row = {
+            "batch": batch.public_id,
+            "project": project.public_id,
+            "name": project.name,
+            "summary": project.summary,
+            "requester": project.requester.name,
+            "audience": project.audience,
+            "topics": project.topics,
+            "is_distressing": project.is_distressing,
+            "kinds": sorted({question.kind for question in design.schema}),
+            "reward": batch.reward,
+            "currency": project.requester.currency,
+            "estimated_seconds": seconds,
+            "hourly": batch.reward * 3600 // seconds if seconds else None,
+            "assignment_seconds": batch.assignment_seconds,
+            "auto_approve_seconds": design.rules.auto_approve_seconds,
+            "expires_at": batch.expires_at,
+            "is_open": not closed,
+            "closed": [asdict(reason) for reason in closed],
+        }
+        if whole:
+            row |= {
+                "questions": shown_questions(design.questions),
+                "template": design.template,
+                "instructions": design.instructions,
+                "instruction_version": design.instruction_version,
+            }
+        shaped.append(row)
+    return shaped
+
+
+class FindWork(Endpoint):
+    @act("work", query=WorkQuery, gives=WorkOut, paged=True, shape=shape_work, tag="work")
+    def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Batch]:
+        """Work there is, newest first; where it is closed to you, why, and how it could open."""
+        worker = worker_of(request)
+        rows = _offered(worker)
+        if "open" in query:
+            # Eligibility looks at many tables: the batches of a market are few, its HITs many.
+            ids = [b.pk for b in rows if (not eligibility(worker, b)) == query["open"]]
+            rows = rows.filter(pk__in=ids)
+        return rows
+
+
+class WorkOne(Endpoint):
+    @act("work", gives=WorkDetailOut, tag="work")
+    def get(self, request: Request, batch_id: uuid.UUID) -> dict[str, Any]:
+        """One batch with its questions, template and instructions."""
+        return shape_work(request, [one(known_batches(worker_of(request)), public_id=batch_id)], whole=True)[0]
+
+
+def known_batches(worker: Worker) -> QuerySet[Batch]:
+    """Batches offered to the worker, and those they have worked in."""
+    worked = Batch.objects.filter(participations__worker=worker).values("pk")
+    return Batch.objects.filter(pk__in=_offered(worker).values("pk")).select_related(
+        "project__requester"
+    ) | Batch.objects.filter(pk__in=worked).select_related("project__requester")
+
+
+# --- what one holds and gave ------------------------------------------------------------------------------------------
+
+
+class MyAssignmentOut(serializers.Serializer):
+    id = serializers.UUIDField()
+    batch = serializers.UUIDField()
+    hit = serializers.UUIDField()
+    project = serializers.CharField()
+    state = serializers.CharField()
+    is_ahead = serializers.BooleanField(help_text="Accepted ahead and not opened yet.")
+    reward = Amount()
+    accepted_at = serializers.DateTimeField()
+    opened_at = serializers.DateTimeField(allow_null=True)
+    deadline = serializers.DateTimeField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    decide_at = serializers.DateTimeField(allow_null=True, help_text="When silence decides it.")
+    decided_at = serializers.DateTimeField(allow_null=True)
+    decision_reason = serializers.CharField()
+    return_reason = serializers.CharField()
+    data = serializers.JSONField()
+    answers = serializers.ListField(child=serializers.JSONField(), help_text="Your versions.")
+
+
+class MyQuery(Input):
+    state = serializers.ChoiceField(required=False, choices=Assignment.State.values)
+    batch = serializers.UUIDField(required=False)
+
+
+class ReturnIn(Input):
+    reason = serializers.ChoiceField(choices=Assignment.ReturnReason.values)
+    note = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
+
+
+class LeaseOut(serializers.Serializer):
+    deadline = serializers.DateTimeField()
+
+
+class AppealIn(Input):
+    reason = serializers.CharField(max_length=5000, help_text="Why the answer should be paid.")
+
+
+def shape_mine(request: Request, rows: Sequence[Assignment]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.public_id,
+            "batch": row.batch.public_id,
+            "hit": row.hit.data_row.public_id,
+            "project": row.batch.project.name,
+            "state": row.state,
+            "is_ahead": row.is_ahead,
+            "reward": row.reward,
+            "accepted_at": row.accepted_at,
+            "opened_at": row.opened_at,
+            "deadline": row.deadline,
+            "submitted_at": row.submitted_at,
+            "decide_at": row.decide_at,
+            "decided_at": row.decided_at,
+            "decision_reason": row.decision_reason,
+            "return_reason": row.return_reason,
+            "data": row.hit.data_row.data,
+            "answers": [shape_answer(answer) for answer in row.answers.all()],
+        }
+        for row in rows
+    ]
+
+
+def mine(request: Request) -> QuerySet[Assignment]:
+    versions = Prefetch("answers", Answer.objects.defer("raw").order_by("version"))
+    rows = Assignment.objects.filter(worker=worker_of(request)).select_related("batch__project", "hit__data_row")
+    return rows.defer("batch__design", "batch__project__questions").prefetch_related(versions)
+
+
+class MyAssignments(Endpoint):
+    @act("work", query=MyQuery, gives=MyAssignmentOut, paged=True, shape=shape_mine, tag="work")
+    def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Assignment]:
+        """HITs you hold and answers you gave."""
+        rows = mine(request)
+        if "batch" in query:
+            rows = rows.filter(batch__public_id=query["batch"])
+        return rows.filter(state=query["state"]) if "state" in query else rows
+
+
+class MyAssignment(Endpoint):
+    @act("work", gives=MyAssignmentOut, tag="work")
+    def get(self, request: Request, assignment_id: uuid.UUID) -> dict[str, Any]:
+        """One of them."""
+        return shape_mine(request, [one(mine(request), public_id=assignment_id)])[0]
+
+
+class Open(Endpoint):
+    @act("work", takes=Empty, gives=MyAssignmentOut, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """You see a HIT that was accepted ahead: its time starts now."""
+        assignment = open_accepted(assignment=one(mine(request), public_id=assignment_id))
+        if assignment.state == Assignment.State.LAPSED:
+            raise NotYours
+        return shape_mine(request, [one(mine(request), pk=assignment.pk)])[0]
+
+
+class Renew(Endpoint):
+    @act("work", takes=Empty, gives=LeaseOut, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Keep a HIT that was accepted ahead for another while."""
+        assignment = one(mine(request), public_id=assignment_id)
+        if not keep(assignment=assignment):
+            raise NotYours("This is not kept any more: it was opened, given back, or its time ran out.")
+        assignment.refresh_from_db(fields=["deadline"])
+        return {"deadline": assignment.deadline}
+
+
+class Return(Endpoint):
+    @act("work", takes=ReturnIn, gives=MyAssignmentOut, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Give a HIT back. It costs you nothing, and it is not offered to you again."""
+        assignment = return_place(assignment=one(mine(request), public_id=assignment_id), **data)
+        return shape_mine(request, [one(mine(request), pk=assignment.pk)])[0]
+
+
+class FileAppeal(Endpoint):
+    @act("work", takes=AppealIn, gives=AppealOut, status=201, keyed=True, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> Appeal:
+        """Ask staff to look at a rejection, within 7 days."""
+        return appealing.file_appeal(assignment=one(mine(request), public_id=assignment_id), **data)
+
+
+class MyAppeals(Endpoint):
+    @act("work", gives=AppealOut, paged=True, tag="work")
+    def get(self, request: Request) -> QuerySet[Appeal]:
+        """Your appeals, and how they were ruled."""
+        return Appeal.objects.filter(assignment__worker=worker_of(request)).select_related("assignment")
+
+
+# --- oneself as a worker ----------------------------------------------------------------------------------------------
+
+
+class ProfileOut(serializers.Serializer):
+    id = serializers.UUIDField(source="public_id")
+    country = serializers.CharField()
+    languages = serializers.ListField(child=serializers.CharField())
+    accepts_distressing = serializers.BooleanField()
+    suspended_at = serializers.DateTimeField(allow_null=True)
+    suspended_reason = serializers.CharField()
+
+
+class ProfileIn(Input):
+    country = serializers.RegexField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166 code.")
+    languages = serializers.ListField(
+        required=False, child=serializers.RegexField(r"^[a-z]{2,3}$"), max_length=20, help_text="ISO 639 codes."
+    )
+    accepts_distressing = serializers.BooleanField(required=False)
+
+
+class MyProfile(Endpoint):
+    @act("work", gives=ProfileOut, tag="people")
+    def get(self, request: Request) -> Worker:
+        """What requesters' requirements look at."""
+        return worker_of(request)
+
+    @act("work", takes=ProfileIn, gives=ProfileOut, tag="people")
+    def patch(self, request: Request, data: dict[str, Any]) -> Worker:
+        """Change country, languages, or whether you accept distressing content."""
+        return change_worker(worker=worker_of(request), **data)
+
+
+class MyDataOut(serializers.Serializer):
+    made_at = serializers.DateTimeField()
+    person = serializers.JSONField()
+    worker = serializers.JSONField(allow_null=True)
+    organisations = serializers.JSONField()
+    qualifications = serializers.JSONField()
+    assignments = serializers.JSONField()
+    payouts = serializers.JSONField()
+    earnings = serializers.JSONField()
+    tokens = serializers.JSONField()
+
+
+class MyData(Endpoint):
+    @act("read", "work", gives=MyDataOut, tag="people")
+    def get(self, request: Request) -> dict[str, Any]:
+        """Everything we hold about you, as one object."""
+        return everything_about(request.user)

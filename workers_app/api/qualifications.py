@@ -1,0 +1,143 @@
+"""Qualifications and lists: who may work on what."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from core.api.endpoint import Endpoint, act
+from core.api.fields import Input
+from core.errors import Conflict
+from marketplace.api.finding import as_role, requester_for, worker_by_code, worker_of
+from marketplace.selectors import requesters_of
+from workers_app.models import Grant, Qualification
+from workers_app.services.granting import (
+    change_qualification,
+    create_qualification,
+    grant_qualification,
+    revoke_qualification,
+)
+from workers_app.services.pseudonyms import pseudonyms
+
+
+class QualificationOut(serializers.Serializer):
+    id = serializers.UUIDField(source="public_id")
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class QualificationIn(Input):
+    name = serializers.CharField(max_length=120)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
+    kind = serializers.ChoiceField(required=False, choices=["value", "list"], default="value")
+
+
+class QualificationChangeIn(Input):
+    name = serializers.CharField(required=False, max_length=120)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+
+
+class GrantIn(Input):
+    value = serializers.IntegerField(required=False, min_value=-(2**31) + 1, max_value=2**31 - 1, default=1)
+
+
+class GrantOut(serializers.Serializer):
+    worker = serializers.CharField(help_text="The worker's name as your organisation knows it.")
+    value = serializers.IntegerField()
+    granted_at = serializers.DateTimeField()
+
+
+class HeldOut(serializers.Serializer):
+    qualification = serializers.UUIDField(source="qualification.public_id")
+    name = serializers.CharField(source="qualification.name")
+    description = serializers.CharField(source="qualification.description")
+    value = serializers.IntegerField()
+    granted_at = serializers.DateTimeField()
+
+
+def qualification_for(request: Request, public_id: uuid.UUID, role: str = "viewer") -> Qualification:
+    return as_role(_qualifications, request.user, role, public_id=public_id)
+
+
+def _qualifications(user: Any, role: str) -> QuerySet[Qualification]:
+    return Qualification.objects.filter(requester__in=requesters_of(user, role)).select_related("requester")
+
+
+def shape_grants(request: Request, grants: Sequence[Grant]) -> list[dict[str, Any]]:
+    if not grants:
+        return []
+    scope = f"requester:{grants[0].qualification.requester_id}"
+    codes = pseudonyms(scope, [grant.worker_id for grant in grants])
+    return [{"worker": codes[g.worker_id], "value": g.value, "granted_at": g.granted_at} for g in grants]
+
+
+class Qualifications(Endpoint):
+    @act("read", gives=QualificationOut, paged=True, tag="qualifications")
+    def get(self, request: Request, organisation_id: uuid.UUID) -> QuerySet[Qualification]:
+        """Qualifications and lists of the organisation."""
+        return requester_for(request, organisation_id).qualifications.all()
+
+    @act("write", takes=QualificationIn, gives=QualificationOut, status=201, keyed=True, tag="qualifications")
+    def post(self, request: Request, organisation_id: uuid.UUID, data: dict[str, Any]) -> Qualification:
+        """A new one (managers). Projects ask for it in their rules' `requirements`, by its id."""
+        return create_qualification(requester=requester_for(request, organisation_id, "manager"), **data)
+
+
+class QualificationOne(Endpoint):
+    @act("read", gives=QualificationOut, tag="qualifications")
+    def get(self, request: Request, qualification_id: uuid.UUID) -> Qualification:
+        """One qualification."""
+        return qualification_for(request, qualification_id)
+
+    @act("write", takes=QualificationChangeIn, gives=QualificationOut, tag="qualifications")
+    def patch(self, request: Request, qualification_id: uuid.UUID, data: dict[str, Any]) -> Qualification:
+        """Change name or description (managers)."""
+        return change_qualification(qualification=qualification_for(request, qualification_id, "manager"), **data)
+
+
+class Grants(Endpoint):
+    @act("read", gives=GrantOut, paged=True, shape=shape_grants, tag="qualifications")
+    def get(self, request: Request, qualification_id: uuid.UUID) -> QuerySet[Grant]:
+        """Who holds it."""
+        return qualification_for(request, qualification_id).grants.select_related("qualification")
+
+
+class GrantOne(Endpoint):
+    @act("write", takes=GrantIn, gives=GrantOut, tag="qualifications")
+    def put(self, request: Request, qualification_id: uuid.UUID, worker: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Grant it to a worker, or change the value (managers)."""
+        qualification = _granted_by_hand(request, qualification_id)
+        grant = grant_qualification(
+            qualification=qualification, worker=worker_by_code(qualification.requester, worker), **data
+        )
+        return {"worker": worker, "value": grant.value, "granted_at": grant.granted_at}
+
+    @act("write", refuses=[409], tag="qualifications")
+    def delete(self, request: Request, qualification_id: uuid.UUID, worker: str) -> None:
+        """Take it back (managers)."""
+        qualification = _granted_by_hand(request, qualification_id)
+        holder = worker_by_code(qualification.requester, worker)
+        if not revoke_qualification(qualification=qualification, worker=holder):
+            raise Http404
+
+
+def _granted_by_hand(request: Request, qualification_id: uuid.UUID) -> Qualification:
+    qualification = qualification_for(request, qualification_id, "manager")
+    if qualification.kind == Qualification.Kind.QUIZ:
+        raise Conflict("A quiz is passed, not granted.", code="quiz")
+    return qualification
+
+
+class MyQualifications(Endpoint):
+    @act("work", gives=HeldOut, paged=True, tag="work")
+    def get(self, request: Request) -> QuerySet[Grant]:
+        """What you hold. Requesters' own lists are theirs."""
+        return worker_of(request).grants.exclude(qualification__kind="list").select_related("qualification")
