@@ -88,6 +88,16 @@ def is_public(address: str) -> bool:
     )
 
 
+def vetted_literal(target: Target) -> None:
+    """Raise `NotSent` if the host is written as an address that is not public; nothing is asked of the network."""
+    try:
+        address = str(ipaddress.ip_address(target.host))
+    except ValueError:
+        return
+    if not target.is_listed and not is_public(address):
+        raise NotSent(f"The host {target.host} is not in the public internet.", is_final=True)
+
+
 def vetted_address(target: Target) -> str:
     """The address to connect to. Raises `NotSent` if the name has any that is not public."""
     try:

@@ -21,8 +21,10 @@ import orjson
 from django.db import transaction
 from django.db.models import Q
 
-from core import clock, egress
+from core import clock
 from core.models import Outbox
+from core.outbound import NotSent
+from core.outbound import send as call
 from marketplace.models import Webhook, WebhookDelivery
 
 log = logging.getLogger(__name__)
@@ -92,12 +94,13 @@ def send(hook: Webhook, identity: str, body: bytes) -> Attempt:
     """One signed POST. Never raises for what the other side does."""
     began = time.monotonic()
     try:
-        reply = egress.ask("POST", hook.url, headers=signed_headers(hook, identity, body), body=body, cut=True)
-    except egress.EgressError as error:
+        with call("POST", hook.url, headers=signed_headers(hook, identity, body), body=body) as response:
+            status = response.status  # what it says beside that is of no use to us, and stays unread
+    except NotSent as error:
         return Attempt(None, str(error)[:300], _since(began))
-    error = "" if 200 <= reply.status < 300 else f"Answered {reply.status}."
+    error = "" if 200 <= status < 300 else f"Answered {status}."
     # 410: the receiver wants no more of it (Standard Webhooks).
-    return Attempt(reply.status, error, _since(began), is_final=reply.status == 410)
+    return Attempt(status, error, _since(began), is_final=status == 410)
 
 
 def signed_headers(hook: Webhook, identity: str, body: bytes) -> dict[str, str]:

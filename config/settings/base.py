@@ -241,7 +241,7 @@ DEFAULT_FROM_EMAIL = ENV.str("DEFAULT_FROM_EMAIL", "touchstone@localhost")
 # --- API --------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.api.documentation.Schema",
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["core.api.rendering.Renderer"],
@@ -258,8 +258,6 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["core.api.documentation.finish"],
 }
-#: `host:port` that webhooks and media may reach although they are private or not https.
-EGRESS_EXTRA = ENV.list("EGRESS_EXTRA", [])
 #: Calls a minute that one token may make, by the scope that lets it in; in each web process. Empty: no limit.
 API_RATES = {
     "read": ENV.int("API_RATE_READ", 1200),

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from core import egress
 from core.errors import Conflict, Invalid
+from core.outbound import NotSent, target_of, vetted_literal
 from marketplace.models import Webhook
 
 MOST_HOOKS = 20
@@ -49,8 +49,8 @@ def delete_webhook(*, webhook: Webhook) -> None:
 def _check(url: str, events: Sequence[str], known: Sequence[str]) -> None:
     errors = {}
     try:
-        egress.check_url(url)
-    except egress.Refused as refused:
+        vetted_literal(target_of(url))
+    except NotSent as refused:
         errors["url"] = str(refused)
     if len(url) > 500:
         errors["url"] = "At most 500 characters."

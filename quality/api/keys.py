@@ -63,7 +63,7 @@ class KeysIn(Input):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
 
 
-class WhyIn(Input):
+class SuspendIn(Input):
     reason = serializers.CharField(max_length=1000)
 
 
@@ -129,7 +129,7 @@ class GoldOne(Endpoint):
 
 
 class GoldSuspend(Endpoint):
-    @act("write", takes=WhyIn, gives=GoldOut, keyed=True, tag="gold")
+    @act("write", takes=SuspendIn, gives=GoldOut, keyed=True, tag="gold")
     def post(self, request: Request, gold_id: uuid.UUID, data: dict[str, Any]) -> GoldQuestion:
         """The key is in doubt (managers): its scores no longer count."""
         return _again(suspend_gold(gold=_gold(request, gold_id), by=request.user, **data))
