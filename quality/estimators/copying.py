@@ -66,7 +66,9 @@ def find_copying(
     given = (said > 0).astype(np.float32)
     common = given @ given.T
     first, second = np.nonzero(np.triu(common >= MIN_COMMON, k=1))
-    tails = np.array([_tail(said, a, b, posteriors, confusions) for a, b in zip(first, second, strict=True)])
+    tails = np.array(
+        [_tail(said, a, b, posteriors, confusions) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
+    )
     ids = answers.workers.tolist()
     found = [(ids[first[n]], ids[second[n]], float(tails[n])) for n in _significant(tails, alpha)]
     return Copying(found, _clusters(found, ids), len(tails))

@@ -60,14 +60,13 @@ def test_deltas_keep_the_counts_equal_to_the_sum_of_posteriors():
 
 def test_the_update_takes_the_items_own_trace_out_of_its_workers():
     pooled, prior = pooled_confusion(np.zeros((2, 2))), np.array([0.5, 0.5])
-    fresh = update_item(np.array([0, 1]), np.zeros((2, 2, 2)), pooled, prior)
-    counts = np.zeros((2, 2, 2))
-    for n, y in enumerate([0, 1]):
+    said = np.array([0, 0, 1])
+    fresh = update_item(said, np.zeros((3, 2, 2)), pooled, prior)
+    counts = np.zeros((3, 2, 2))
+    for n, y in enumerate(said):
         counts[n, :, y] += fresh.deltas[n]
 
-    again = update_item(
-        np.array([0, 1]), counts, pooled, prior, previous=fresh.posterior, counted=np.array([True, True])
-    )
+    again = update_item(said, counts, pooled, prior, previous=fresh.posterior, counted=np.ones(3, bool))
 
     np.testing.assert_allclose(again.posterior, fresh.posterior)
     np.testing.assert_allclose(again.deltas, 0, atol=1e-12)
