@@ -150,14 +150,18 @@ class Reader:
         texts = self._texts()
         if not self.header:
             self._read_header(texts)
-        columns, width = Columns(self.header), len(self.header)
+        header, width = self.header, len(self.header)
+        columns = Columns(header)
         for line, record in self._records(texts):
             if not record:  # an empty line
                 self.offset, self.pending = self.offset + self.pending, 0
                 continue
             size = self._next_record(line)
             if len(record) == width:
-                yield columns.row(line, dict(zip(self.header, record, strict=True)), size)
+                data = dict(zip(header, record))  # noqa: B905  just compared
+                # Most rows have nothing to look at: a million of them are read twice.
+                is_plain = size <= LARGEST_FIELD and not columns.reserved
+                yield Row(line, data) if is_plain else columns.row(line, data, size)
             else:
                 yield BadRow(line, "", f"Has {len(record)} cells; the first line names {width} columns.")
 

@@ -30,7 +30,10 @@ class Hit(models.Model):
         State.PARKED: {State.OPEN, State.CANCELLED},
     }
 
-    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="hits", db_index=False)
+    # Without a constraint in the database: batches are never deleted, and it would be looked up for each copied row.
+    batch = models.ForeignKey(
+        "marketplace.Batch", on_delete=models.PROTECT, related_name="hits", db_index=False, db_constraint=False
+    )
     #: 0 ordinary. Never leaves the server; the claim draws a lane, then claims in it.
     lane = models.SmallIntegerField(default=0, db_default=0)
     priority = models.SmallIntegerField(default=0, db_default=0)

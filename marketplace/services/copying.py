@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import re
+import string
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ DATA_COLUMNS = "hit_id, public_id, batch_id, row_number, external_id, row_hash, 
 #: Lines sent to the server at a time, so that it works while we prepare the next.
 AT_ONCE = 500
 
-NOT_WORDS = re.compile(r"[\W_]+")
+NOT_WORDS = (string.punctuation + string.whitespace).encode()
 ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -118,10 +118,7 @@ def same_data(row: Row, before: Any) -> None:
 
 def reserve_ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s::int)",
-            [Hit._meta.db_table, count],
-        )
+        cursor.execute("SELECT nextval('marketplace_hit_id_seq') FROM generate_series(1, %s::int)", [count])
         return [value for (value,) in cursor.fetchall()]
 
 
@@ -139,9 +136,14 @@ def group_key(group: str) -> int:
 
 
 def row_hash(data: dict[str, Any]) -> int:
-    """Equal for rows that differ only in case, spaces and punctuation."""
-    text = "\x1f".join([one if isinstance(one, str) else orjson.dumps(one).decode() for one in data.values()])
-    return signed(NOT_WORDS.sub("", text.casefold()).encode())
+    """Equal for rows that differ only in case, spaces and ASCII punctuation."""
+    try:
+        text = "\x1f".join(data.values())
+    except TypeError:  # not only texts
+        text = orjson.dumps(list(data.values())).decode()
+    # Tables of bytes: a million rows are hashed twice, and a regular expression takes four times as long.
+    folded = text.lower().encode() if text.isascii() else text.casefold().encode()
+    return signed(folded.translate(None, NOT_WORDS))
 
 
 def signed(content: bytes) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from django.conf import settings
 from django.db.models import Avg
@@ -32,6 +33,8 @@ class Places:
 
     def of(self, index: int) -> tuple[int, int]:
         """(places open at first, places funded) of the row with this index from 0; the same on every call."""
+        if self.all_alike is not None:
+            return self.all_alike
         if self.rules.mode == "sampled":
             drawn = random.Random(f"{self.seed}:{index}").random() < SAMPLED_SHARE  # noqa: S311  no secret
             places = SAMPLED_PLACES if drawn else 1
@@ -42,6 +45,12 @@ class Places:
             each, over = divmod(self.affordable, self.rows)
             return self.rules.first_places, min(self.rules.most_places, each + (index < over))
         return self.rules.first_places, self.rules.most_places
+
+    @cached_property
+    def all_alike(self) -> tuple[int, int] | None:
+        """The places of every row, in modes that make no difference between rows."""
+        is_alike = self.rules.mode in ("target", "fixed")
+        return (self.rules.first_places, self.rules.most_places) if is_alike else None
 
     @property
     def affordable(self) -> int:
