@@ -82,12 +82,17 @@ def start_refit(*, project: Project) -> Operation | None:
         return None
 
 
-def start_due_refits() -> int:
-    """Start a refit wherever one is due: at close, nightly, and while answers come in."""
+def refits_due() -> list[int]:
+    """Projects to fit again: at close, nightly, and while answers come in."""
     with connection.cursor() as cursor:
         cursor.execute(DUE, {"first": FIRST_AT, "growth": GROWTH})
-        ids = [project_id for (project_id,) in cursor.fetchall()]
-    due = [project for project in Project.objects.filter(pk__in=ids).order_by("pk") if not _was_in_vain(project)]
+        return [project_id for (project_id,) in cursor.fetchall()]
+
+
+def start_due_refits() -> int:
+    """Start a refit wherever one is due."""
+    projects = Project.objects.filter(pk__in=refits_due()).order_by("pk")
+    due = [project for project in projects if not _was_in_vain(project)]
     return sum(start_refit(project=project) is not None for project in due)
 
 

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--once", action="store_true", help="Run each step until nothing is due, then end.")
-        parser.add_argument("--long", action="store_true", help="The steps that may take seconds: files, media, refits.")
+        parser.add_argument("--long", action="store_true", help="The steps that may take seconds: files, refits.")
 
     def handle(self, *, once: bool = False, long: bool = False, **options: Any) -> None:
         if once:
