@@ -18,6 +18,7 @@ from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
 from payments.services.escrow import Purse, lock_purses, put_aside, use_repair
 from quality.services.beliefs import Learned
+from quality.services.exposure import draw_end, retire_gold
 
 #: Two of the first three who say so park a HIT.
 CANNOT_BE_ANSWERED = 2
@@ -100,6 +101,7 @@ def settle_hits(
         Hit.objects.filter(pk__in=more).update(max_assignments=F("taken") + 1)
     move_all(Hit, ids_of(wanted[Next.REOPEN]), Hit.State.OPEN)
     move_all(Hit, ids_of(wanted[Next.RETIRE]), Hit.State.RETIRED)
+    retire_gold([hit.pk for hit in wanted[Next.RETIRE] if hit.lane])
     move_all(Hit, ids_of(wanted[Next.PARK]), Hit.State.PARKED)
     # Those that ended earlier may hold money too: a place came back since.
     ended = [hit for hit in wanted[Next.WAIT] if hit.state != Hit.State.OPEN]
@@ -121,8 +123,11 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
         return Next.PARK
     if hit.lane == 0 and known.verdicts and known.action != "ask":
         return Next.RETIRE  # sure enough, or as sure as it gets
-    if not all_in or hit.lane == 1:  # how often those of lane 1 are shown is up to `lifecycle.watch`
+    if not all_in:
         return Next.WAIT
+    if hit.lane == 1:  # as an ordinary one may fare; while that is not known, `lifecycle.watch` looks again
+        ends = draw_end(batch_id=batch.pk, hit_id=hit.pk, most=design.rules.most_places)
+        return Next.WAIT if ends is None else Next.RETIRE if ends else Next.ASK
     is_done = not known.verdicts and known.answers >= design.rules.wanted(hit.max_assignments)
     return Next.RETIRE if is_done else Next.ASK
 

@@ -5,16 +5,12 @@ Nothing of it is on the way of a request, and every step may run at any time, an
 
 from __future__ import annotations
 
-from django.db import transaction
-
-from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
-from marketplace.services.judging import purses_of
-from marketplace.services.places import release_unneeded
+from lifecycle.digest import digest_hits
 from quality.services import exposure, watching
 from quality.services.contesting import doubtful_golds, suspend_doubtful
 from quality.services.shares import batches_with_gold, pools_of, set_shares
 
-GROUP = 50
+GROUP = 20
 
 
 def take_in_scores(limit: int = 500) -> int:
@@ -38,17 +34,11 @@ def set_gold_shares() -> int:
 
 
 def limit_gold() -> int:
-    """Draw how often gold is shown, and end what was shown as often."""
-    drawn = sum(exposure.draw_limits(batch_id=batch_id) for batch_id in exposure.undrawn_batches())
-    ids = exposure.shown_out()
-    for start in range(0, len(ids), GROUP):
-        end_gold(ids[start : start + GROUP])
-    return drawn + len(ids)
-
-
-@transaction.atomic
-def end_gold(hit_ids: list[int]) -> None:
-    """The gold of these HITs retires; the places that nothing needs go back."""
-    hits = lock_hits(hit_ids)
-    exposure.retire_gold(hits=hits)
-    release_unneeded(hit_ids=hit_ids, purses=purses_of(batches_of_hits(hits).values()))
+    """Gold that waited to know how often ordinary HITs are opened: settle it like them."""
+    by_project: dict[int, list[int]] = {}
+    for waiting in exposure.waiting_gold():
+        by_project.setdefault(waiting.project_id, []).append(waiting.hit_id)
+    for project_id, hit_ids in sorted(by_project.items()):
+        for start in range(0, len(hit_ids), GROUP):
+            digest_hits(project_id=project_id, hit_ids=hit_ids[start : start + GROUP])
+    return sum(map(len, by_project.values()))

@@ -44,7 +44,7 @@ class GoldQuestion(models.Model):
     is_soft = models.BooleanField(default=False, help_text="Promoted without a person: never fails anyone.")
     weight = models.FloatField(default=1, help_text="Probability that the key of a soft one is right.")
     limit = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Openings after which it retires; empty until enough ordinary HITs have ended."
+        null=True, blank=True, help_text="Openings after which it retired; empty while it is in work."
     )
     created_at = models.DateTimeField(default=timezone.now)
 

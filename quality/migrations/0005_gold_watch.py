@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='goldquestion',
             name='limit',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='Openings after which it retires; empty until enough ordinary HITs have ended.', null=True),
+            field=models.PositiveSmallIntegerField(blank=True, help_text='Openings after which it retired; empty while it is in work.', null=True),
         ),
         migrations.AddField(
             model_name='goldscore',

@@ -1,91 +1,118 @@
-"""How often gold is shown: as often as ordinary HITs are, drawn from what those had (QUALITY.md section 4).
+"""How often gold is shown: as often as ordinary HITs are, and at the same pace (QUALITY.md section 4).
 
-An exposure is an opening. Until 50 ordinary HITs of a batch have ended, gold has the places that every HIT opens with;
-then each draws its number of openings from theirs, and retires after it as an ordinary finished item does.
+An exposure is an opening. When all places of an ordinary HIT are answered its belief decides whether one more is asked
+for; gold draws that decision from what became of ordinary HITs that had been opened as often. So its exposures have
+their distribution at every moment, not only once many have ended: a distribution of those that have ended already
+would be short of long ones, and gold that waits for it could be told by that.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import numpy as np
-from django.db import connection, transaction
+from django.core.cache import cache
+from django.db import connection
 
 from marketplace.models import Batch, Hit
-from quality.estimators.gold import exposure_limit
 from quality.models import GoldQuestion
 
-#: Ordinary HITs that must have ended before their openings are drawn from, and how many of the latest count.
+#: Ordinary HITs whose fate at a number of openings must be known before gold draws from it; until then it waits.
+KNOWN_FROM = 10
+#: Ordinary HITs that must have ended before their mean says how often HITs are opened.
 ENDED_FROM, LATEST = 50, 1000
+#: The newest HITs of a batch are looked through for those in work: positions are random, so they are any HITs.
+NEWEST, SAMPLE = 50_000, 2000
+STALE_SECONDS = 3
 
 OPENINGS = """
-SELECT (SELECT count(*) FROM marketplace_assignment a WHERE a.hit_id = h.id AND a.opened_at IS NOT NULL)
-FROM marketplace_hit h WHERE h.batch_id = %s AND h.lane = 0 AND h.state = 1 ORDER BY h.id DESC LIMIT %s
-"""
-# `standing` places are paid for by what the HIT has put aside; a place taken ahead may yet be opened.
-OF_HIT = """
-SELECT count(*) FILTER (WHERE opened_at IS NOT NULL),
-       count(*) FILTER (WHERE state = 'accepted' AND is_ahead),
-       count(*) FILTER (WHERE state IN ('accepted', 'submitted', 'revising')
-                        OR (state = 'rejected' AND decide_at IS NOT NULL))
-FROM marketplace_assignment WHERE hit_id = %s
+SELECT h.state = 1, h.room, o.n
+FROM (SELECT * FROM (SELECT id, state, room, taken, lane FROM marketplace_hit WHERE batch_id = %(batch)s
+                     ORDER BY id DESC LIMIT %(newest)s) newest
+      WHERE lane = 0 AND state IN (0, 1) AND taken > 0 ORDER BY id DESC LIMIT %(sample)s) h
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM marketplace_assignment a
+                    WHERE a.hit_id = h.id AND a.opened_at IS NOT NULL) o
 """
 
 
 def openings_of_ended(batch_id: int) -> list[int]:
     """How often each of the latest ordinary HITs that ended was opened."""
+    return [n for is_ended, _, n in _openings(batch_id) if is_ended and n][:LATEST]
+
+
+def _openings(batch_id: int) -> list[tuple[bool, bool, int]]:
     with connection.cursor() as cursor:
-        cursor.execute(OPENINGS, [batch_id, LATEST])
-        return [max(count, 1) for (count,) in cursor.fetchall()]
+        cursor.execute(OPENINGS, {"batch": batch_id, "newest": NEWEST, "sample": SAMPLE})
+        return cursor.fetchall()
+
+
+def ending_chances(rows: Sequence[tuple[bool, bool, int]]) -> dict[int, float]:
+    """Openings -> part of the HITs opened so often that ended there, where enough is known.
+
+    `rows` say of each HIT whether it ended, whether it has room, and its openings. One with room will be opened again;
+    one that waits for answers is known to have gone on before its last opening, and no more (Kaplan and Meier, 1958).
+    """
+    ended: dict[int, int] = {}
+    known: dict[int, int] = {}
+    for is_ended, has_room, n in rows:
+        if is_ended:
+            ended[n] = ended.get(n, 0) + 1
+        for k in range(1, n + 1 if is_ended or has_room else n):
+            known[k] = known.get(k, 0) + 1
+    return {k: ended.get(k, 0) / count for k, count in known.items() if count >= KNOWN_FROM}
+
+
+def chance_to_end(batch_id: int, openings: int) -> float | None:
+    """How likely an ordinary HIT of the batch ends after so many openings; None while too few have come so far."""
+    chances = cache.get_or_set(f"ending:{batch_id}", lambda: ending_chances(_openings(batch_id)), STALE_SECONDS)
+    return chances.get(openings)
+
+
+def draw_end(*, batch_id: int, hit_id: int, most: int) -> bool | None:
+    """Does this gold, all of whose places are answered, end here? None: it waits until more is known.
+
+    `most` is how often an ordinary HIT may be answered at all.
+    """
+    openings = openings_of([hit_id])[hit_id]
+    if openings >= most:
+        return True
+    chance = chance_to_end(batch_id, openings)
+    return None if chance is None else random.random() < chance  # noqa: S311  hides gold among equals, guards nothing
+
+
+def openings_of(hit_ids: Sequence[int]) -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT h.id, count(a.id) FROM unnest(%s::bigint[]) AS h(id) LEFT JOIN marketplace_assignment a"
+            " ON a.hit_id = h.id AND a.opened_at IS NOT NULL GROUP BY h.id",
+            [list(hit_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def open_in_lane(*, gold: GoldQuestion, hit: Hit) -> None:
-    """Put a locked HIT that became gold where the claim finds it, with the openings that are left to it."""
-    ended = openings_of_ended(hit.batch_id)
-    if len(ended) >= ENDED_FROM:
-        draw_limit(gold=gold, hit=hit, ended=ended)
-    elif hit.state == Hit.State.OPEN:
+    """Put a locked HIT that became gold where the claim finds it; a finished one has been shown often enough."""
+    if hit.state == Hit.State.OPEN:
         Hit.objects.filter(pk=hit.pk).update(lane=1)
     else:
-        gold.limit = _count(hit.pk)[0]
-        gold.state = GoldQuestion.State.RETIRED
-        gold.save(update_fields=["limit", "state"])
+        retire_gold([hit.pk])
+        gold.refresh_from_db(fields=["state", "limit"])
 
 
-def draw_limit(*, gold: GoldQuestion, hit: Hit, ended: Sequence[int], rng: np.random.Generator | None = None) -> int:
-    """Draw the openings after which a locked gold HIT retires, and give it the places that are left of them.
-
-    Places come out of what the HIT has put aside, so money does not move.
-    """
-    opened, ahead, standing = _count(hit.pk)
-    # A HIT that was opened n times is compared with those that were opened at least as often.
-    fitting = [count for count in ended if count >= opened] or [opened]
-    limit = exposure_limit(fitting, rng or np.random.default_rng())
-    left = max(0, min(limit - opened - ahead, hit.funded - standing))
-    gold.limit = opened + ahead + left
-    if hit.state == Hit.State.OPEN:
-        hit.max_assignments = hit.taken + left
-        hit.lane = 1
-        hit.save(update_fields=["max_assignments", "lane"])
-    else:
-        gold.state = GoldQuestion.State.RETIRED
-    gold.save(update_fields=["limit", "state"])
-    return gold.limit
+class Waiting(NamedTuple):
+    hit_id: int
+    batch_id: int
+    project_id: int
+    openings: int
 
 
-def _count(hit_id: int) -> tuple[int, int, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(OF_HIT, [hit_id])
-        return cursor.fetchone()
-
-
-# --- retirement -------------------------------------------------------------------------------------------------------
-
-# Shown as often as it may be, and nothing of it is under way. Before a limit is drawn there may be more to come.
-SHOWN_OUT = """
-SELECT h.id FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
-WHERE g.pool = 'test' AND g.state = 'active' AND g."limit" IS NOT NULL
-  AND h.lane = 1 AND h.state = 0 AND h.taken >= h.max_assignments
+# All places answered and digested, or given up, and no decision yet.
+WAITING = """
+SELECT h.id, h.batch_id, g.project_id, (
+    SELECT count(*) FROM marketplace_assignment a WHERE a.hit_id = h.id AND a.opened_at IS NOT NULL)
+FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
+WHERE g.pool = 'test' AND g.state = 'active' AND h.lane = 1 AND h.state = 0 AND h.taken >= h.max_assignments
   AND NOT EXISTS (SELECT FROM marketplace_assignment a WHERE a.hit_id = h.id AND (
       a.state IN ('accepted', 'revising') OR (a.state = 'submitted' AND NOT EXISTS (
           SELECT FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL))))
@@ -93,44 +120,28 @@ ORDER BY h.id LIMIT %s
 """
 
 
-def undrawn_batches() -> list[int]:
-    """Live batches with gold that has no limit yet."""
-    golds = GoldQuestion.objects.filter(
-        pool="test", state="active", limit=None, hit__batch__state__in=["open", "paused"]
-    )
-    return sorted(set(golds.values_list("hit__batch_id", flat=True)))
-
-
-@transaction.atomic
-def draw_limits(*, batch_id: int, limit: int = 500, rng: np.random.Generator | None = None) -> int:
-    """Draw the openings of gold that has none yet, once enough ordinary HITs of the batch have ended."""
-    ended = openings_of_ended(batch_id)
-    if len(ended) < ENDED_FROM:
-        return 0
-    ids = GoldQuestion.objects.filter(pool="test", state="active", limit=None, hit__batch_id=batch_id).order_by("hit")
-    hit_ids = list(ids.values_list("hit_id", flat=True)[:limit])
-    hits = {hit.pk: hit for hit in Hit.objects.select_for_update(no_key=True).filter(pk__in=hit_ids).order_by("pk")}
-    rng = rng or np.random.default_rng()
-    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, limit=None, state="active").order_by("hit")
-    for gold in golds:
-        draw_limit(gold=gold, hit=hits[gold.hit_id], ended=ended, rng=rng)  # type: ignore[index]
-    return len(golds)
-
-
-def shown_out(limit: int = 500) -> list[int]:
-    """HITs of gold that was shown as often as it may be."""
+def waiting_gold(limit: int = 1000) -> list[Waiting]:
+    """Gold whose next step can be drawn now: what was not known when its last answer was digested is known since."""
     with connection.cursor() as cursor:
-        cursor.execute(SHOWN_OUT, [limit])
-        return [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(WAITING, [limit])
+        rows = [Waiting(*row) for row in cursor.fetchall()]
+    return [row for row in rows if chance_to_end(row.batch_id, row.openings) is not None]
 
 
-def retire_gold(*, hits: Sequence[Hit]) -> None:
-    """The gold of these locked HITs is shown no more: they end like ordinary ones."""
-    ids = [hit.pk for hit in hits]
-    GoldQuestion.objects.filter(hit_id__in=ids, state="active", pool="test").update(state="retired")
-    Hit.objects.filter(pk__in=ids, state=Hit.State.OPEN).update(state=Hit.State.RETIRED)
+RETIRE = """
+UPDATE quality_goldquestion g SET state = 'retired', "limit" = (
+    SELECT count(*) FROM marketplace_assignment a WHERE a.hit_id = g.hit_id AND a.opened_at IS NOT NULL)
+WHERE g.hit_id = ANY(%s) AND g.pool = 'test' AND g.state = 'active'
+"""
+
+
+def retire_gold(hit_ids: Sequence[int]) -> None:
+    """The gold of these HITs is shown no more; answers under way are scored all the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(RETIRE, [list(hit_ids)])
 
 
 def retire_gold_of(batch: Batch) -> None:
-    """At the close of a batch no gold of it is active any more; answers under way are scored all the same."""
-    GoldQuestion.objects.filter(hit__batch=batch, pool="test", state="active").update(state="retired")
+    """At the close of a batch no gold of it is active any more."""
+    active = GoldQuestion.objects.filter(hit__batch=batch, pool="test", state="active")
+    retire_gold(list(active.values_list("hit_id", flat=True)))

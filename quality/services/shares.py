@@ -28,12 +28,11 @@ CHECK_FIRST = 20
 #: Below this part of what the rules ask for the requester is told.
 LEAST_PART = 0.30
 
-# Openings that gold has left, and that ordinary HITs will still have. `r` stands in for limits not drawn yet.
+# Openings that gold has left, and that ordinary HITs will still have: about `r` each.
 SUPPLY = """
 WITH gold AS (
     SELECT count(*) AS n, coalesce(sum(greatest(
-               CASE WHEN g."limit" IS NULL THEN greatest(%(r)s, h.max_assignments) ELSE h.max_assignments END
-               - h.taken, 0)), 0) AS left
+        greatest(%(r)s, h.max_assignments) - h.taken, 0)), 0) AS left
     FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
     WHERE h.batch_id = %(batch)s AND h.lane = 1 AND h.state = 0 AND g.pool = 'test' AND g.state = 'active'
 ), taken AS (

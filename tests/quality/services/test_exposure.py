@@ -1,7 +1,7 @@
 """How often gold is shown, to whom, and what that costs."""
 
-import numpy as np
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from lifecycle.accept import accept, accept_ahead, accept_named, open_accepted
@@ -11,10 +11,13 @@ from lifecycle.submit import submit
 from lifecycle.watch import limit_gold, set_gold_shares
 from marketplace.errors import NoWork
 from marketplace.models import Assignment, Hit, Participation
+from marketplace.services.judging import purse_of
 from payments.models import Account
 from payments.selectors import balance
+from payments.services.escrow import put_aside
 from quality.models import Flag, GoldQuestion, WorkerReliability
-from quality.services.exposure import draw_limits, openings_of_ended
+from quality.services import exposure
+from quality.services.exposure import ending_chances
 from quality.services.gold import mark_as_gold
 from quality.services.shares import supply_of
 from tests.support.factories import body
@@ -80,9 +83,12 @@ def test_both_lanes_go_on_from_the_same_position(make_batch, make_worker):
 
 @pytest.fixture
 def ended(make_batch, make_worker):
-    """A batch with gold and 50 ordinary HITs that have ended: half after one opening, half after three."""
-    batch = make_batch(hits=61, places=3, rules={"mode": "fixed", "answers": 3})
-    make_gold(batch, 10)
+    """A batch with gold and 50 ordinary HITs that have ended: half after one opening, half after three. One is open."""
+    cache.clear()
+    batch = make_batch(hits=56, places=1, rules={"mode": "target"})
+    Hit.objects.filter(batch=batch).update(funded=5)
+    put_aside(purse=purse_of(batch), amount=4 * 56 * batch.price, key="more")
+    make_gold(batch, 5)
     workers, now = [make_worker() for _ in range(3)], timezone.now()
     ordinary = list(batch.hits.filter(lane=0).order_by("pk")[:50])
     Assignment.objects.bulk_create(
@@ -90,68 +96,94 @@ def ended(make_batch, make_worker):
         for number, hit in enumerate(ordinary)
         for worker in workers[: 1 if number % 2 else 3]
     )
-    Hit.objects.filter(pk__in=[hit.pk for hit in ordinary]).update(state=Hit.State.RETIRED)
+    Hit.objects.filter(pk__in=[hit.pk for hit in ordinary]).update(state=Hit.State.RETIRED, taken=1)
     return batch
 
 
-@pytest.mark.django_db
-def test_openings_of_gold_are_drawn_from_those_of_ordinary_hits(ended):
-    assert sorted(set(openings_of_ended(ended.pk))) == [1, 3]
-
-    drawn = draw_limits(batch_id=ended.pk, rng=np.random.default_rng(0))
-
-    limits = list(GoldQuestion.objects.values_list("limit", flat=True))
-    assert (drawn, set(limits), draw_limits(batch_id=ended.pk)) == (10, {1, 3}, 0)
-    assert all(gold.hit.max_assignments == gold.limit for gold in GoldQuestion.objects.select_related("hit"))
-
-
-@pytest.mark.django_db
-def test_nothing_is_drawn_before_fifty_have_ended(ended):
-    Hit.objects.filter(pk=ended.hits.filter(lane=0, state=Hit.State.RETIRED).first().pk).update(state=Hit.State.OPEN)
-
-    assert draw_limits(batch_id=ended.pk) == 0
-    assert not GoldQuestion.objects.exclude(limit=None).exists()
-
-
-@pytest.mark.django_db
-def test_gold_that_was_shown_often_enough_ends_like_any_other_and_its_money_goes_back(ended, make_worker):
-    draw_limits(batch_id=ended.pk, rng=np.random.default_rng(0))
-    gold = GoldQuestion.objects.filter(limit=1).first()
-    before = balance(Account.Kind.AVAILABLE, ended.project.requester_id)
-    place = accept_named(worker=make_worker(), hit=gold.hit)
+def answer(gold, worker):
+    place = accept_named(worker=worker, hit=gold.hit)
     submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="zero"))
-
     run_clock()
-
     gold.refresh_from_db()
     gold.hit.refresh_from_db()
-    assert (gold.state, gold.hit.state, gold.hit.funded) == ("retired", Hit.State.RETIRED, 0)
-    assert balance(Account.Kind.AVAILABLE, ended.project.requester_id) == before + 2 * ended.price
-    assert gold.scores.get().passed is False
-    assert WorkerReliability.objects.get(question="digit").wrong == 1
+
+
+def test_chances_come_from_what_is_known_so_far():
+    ended, has_room, waits = (True, False), (False, True), (False, False)
+    rows = [(*ended, 2)] * 10 + [(*ended, 4)] * 10 + [(*has_room, 2)] * 5 + [(*waits, 2)] * 100 + [(*waits, 3)] * 5
+
+    chances = ending_chances(rows)
+
+    # At 2: 10 ended; 10 + 5 + 5 are known to have gone on; of the 100 that wait nothing is known there.
+    assert chances == {1: 0.0, 2: 10 / 30, 3: 0.0, 4: 1.0}
+    assert ending_chances([(*ended, 2)] * 9) == {}
 
 
 @pytest.mark.django_db
-def test_an_opening_counts_also_when_the_place_comes_back(ended, make_worker):
-    draw_limits(batch_id=ended.pk, rng=np.random.default_rng(0))
-    gold = GoldQuestion.objects.filter(limit=3).first()
+def test_gold_ends_as_ordinary_hits_did_and_its_money_goes_back(ended, make_worker, monkeypatch):
+    monkeypatch.setattr(exposure.random, "random", lambda: 0.49)  # half of them ended after one opening
+    gold = GoldQuestion.objects.first()
+    before = balance(Account.Kind.AVAILABLE, ended.project.requester_id)
+
+    answer(gold, make_worker())
+
+    assert (gold.state, gold.limit, gold.hit.state, gold.hit.funded) == ("retired", 1, Hit.State.RETIRED, 0)
+    assert balance(Account.Kind.AVAILABLE, ended.project.requester_id) == before + 4 * ended.price
+    assert gold.scores.get().passed is False
+    assert WorkerReliability.objects.get(question="digit").wrong == 1
+    assert check_invariants(["W10", "M3"])[0].broken == []
+
+
+@pytest.mark.django_db
+def test_gold_goes_on_as_ordinary_hits_did(ended, make_worker, monkeypatch):
+    monkeypatch.setattr(exposure.random, "random", lambda: 0.51)
+    gold = GoldQuestion.objects.first()
+
+    places = []
+    for _ in range(3):
+        answer(gold, make_worker())
+        places.append((gold.hit.taken, gold.hit.max_assignments, gold.state))
+
+    # All ended after the third opening at the latest.
+    assert places == [(1, 2, "active"), (2, 3, "active"), (3, 3, "retired")]
+    assert gold.limit == 3
+
+
+@pytest.mark.django_db
+def test_gold_waits_while_too_little_is_known_and_the_sweep_settles_it_later(ended, make_worker, monkeypatch):
+    monkeypatch.setattr(exposure, "KNOWN_FROM", 51)
+    gold = GoldQuestion.objects.first()
+    answer(gold, make_worker())
+    assert (gold.state, gold.hit.state, gold.hit.room, limit_gold()) == ("active", Hit.State.OPEN, False, 0)
+
+    monkeypatch.setattr(exposure, "KNOWN_FROM", 50)
+    cache.clear()
+
+    assert limit_gold() == 1
+    gold.refresh_from_db()
+    gold.hit.refresh_from_db()
+    assert gold.state == "retired" or gold.hit.room
+
+
+@pytest.mark.django_db
+def test_an_opening_counts_also_when_the_place_comes_back(ended, make_worker, monkeypatch):
+    monkeypatch.setattr(exposure.random, "random", lambda: 0.51)
+    gold = GoldQuestion.objects.first()
 
     for _ in range(3):
         place = accept_named(worker=make_worker(), hit=gold.hit)
         return_place(assignment=Assignment.objects.get(pk=place.assignment_id), reason="unclear")
+        limit_gold()
 
     gold.hit.refresh_from_db()
-    assert (gold.hit.taken, gold.hit.max_assignments, gold.hit.room) == (0, 0, False)
-    limit_gold()
     gold.refresh_from_db()
-    assert gold.state == "retired"
+    assert (gold.hit.taken, gold.hit.room, gold.state, gold.limit) == (0, False, "retired", 3)
     assert check_invariants(["W10"])[0].broken == []
 
 
 @pytest.mark.django_db
 def test_a_place_taken_ahead_and_never_opened_is_no_exposure(ended, make_worker):
-    draw_limits(batch_id=ended.pk, rng=np.random.default_rng(0))
-    gold = GoldQuestion.objects.filter(limit=1).first()
+    gold = GoldQuestion.objects.first()
     place = accept_named(worker=make_worker(), hit=gold.hit)
     Assignment.objects.filter(pk=place.assignment_id).update(
         is_ahead=True, opened_at=None, deadline="2026-01-01T00:00Z"
@@ -165,8 +197,7 @@ def test_a_place_taken_ahead_and_never_opened_is_no_exposure(ended, make_worker)
 
 @pytest.mark.django_db
 def test_a_late_answer_to_gold_finds_its_place_free_as_elsewhere(ended, make_worker):
-    draw_limits(batch_id=ended.pk, rng=np.random.default_rng(0))
-    gold = GoldQuestion.objects.filter(limit=1).first()
+    gold = GoldQuestion.objects.first()
     place = accept_named(worker=make_worker(), hit=gold.hit)
     Assignment.objects.filter(pk=place.assignment_id).update(deadline="2026-01-01T00:00Z")
     expire(assignment_id=place.assignment_id)
