@@ -18,6 +18,7 @@ from quality.estimators.calibration import (
     thinned_gold,
 )
 from quality.estimators.em import ENOUGH_GOLD, Fit, Setup
+from quality.estimators.encode import GoldRows
 from quality.estimators.expectation import evidence
 from quality.estimators.leave_out import held_out_evidence
 
@@ -52,21 +53,31 @@ def calibrate(
 
 
 def _by_gold(setup: Setup, fit: Fit, winner: np.ndarray, seed: int, by_votes: bool) -> tuple[Calibration, np.ndarray]:
-
     gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)[setup.group]
     kept = thinned_gold(answers, gold, np.random.default_rng(seed))
+    at_gold, gold_votes = log_prior[gold.rows], answers.subset(kept).votes[gold.rows]
     gold_evidence = held_out_evidence(setup, fit, kept)[gold.rows]
-    at_gold = log_prior[gold.rows]
-    gold_votes = answers.subset(kept).votes[gold.rows]
-    gold_winner = np.argmax(gold_votes if by_votes else at_gold + gold_evidence, axis=1)
+    everything = held_out_evidence(setup, fit)
     likelihoods = np.array([gold_likelihood(at_gold + b * gold_evidence, gold.accepted) for b in GRID])
     weights = exponent_weights(likelihoods)
-    model = Correctness.fit(
-        gold.accepted[np.arange(len(gold)), gold_winner],
-        *features(at_gold + gold_evidence, gold_votes, gold_winner), at_gold.shape[1],
-    )  # fmt: skip
-    everything = held_out_evidence(setup, fit)
+    calibration = Calibration(float(np.exp(weights @ np.log(GRID))), len(gold), True)
+    if by_votes:  # the model has been found wanting: only the votes speak
+        return calibration, _learned(gold, gold_votes, gold_votes * 0, answers.votes, everything * 0, winner)
+    learned = _learned(gold, gold_votes, at_gold + gold_evidence, answers.votes, log_prior + everything, winner)
     bayes = tempered(log_prior, everything, winner, weights)
-    learned = model.predict(*features(log_prior + everything, answers.votes, winner))
-    confidence = expit((logit(np.clip(bayes, 1e-12, 1 - 1e-12)) + logit(np.clip(learned, 1e-12, 1 - 1e-12))) / 2)
-    return Calibration(float(np.exp(weights @ np.log(GRID))), len(gold), True), confidence
+    return calibration, expit((_safe_logit(bayes) + _safe_logit(learned)) / 2)
+
+
+def _learned(
+    gold: GoldRows, gold_votes: np.ndarray, gold_joint: np.ndarray, votes: np.ndarray, joint: np.ndarray,
+    winner: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """P_mc of each delivered label, shape (I,); a joint of zeros leaves the verdict on gold to the votes."""
+    gold_winner = np.argmax(gold_joint if gold_joint.any() else gold_votes, axis=1)
+    right = gold.accepted[np.arange(len(gold)), gold_winner]
+    model = Correctness.fit(right, *features(gold_joint, gold_votes, gold_winner), gold_votes.shape[1])
+    return model.predict(*features(joint, votes, winner))
+
+
+def _safe_logit(probability: np.ndarray) -> np.ndarray:
+    return logit(np.clip(probability, 1e-12, 1 - 1e-12))

@@ -358,25 +358,38 @@ def test_a_vanished_class_is_a_collapse():
     assert not is_collapsed(shares, shares)
 
 
-def test_gold_that_the_model_loses_on_delivers_the_votes():
-    """A crowd that shares an error: most ducks are called right by the majority and wrong by the model."""
+def deceived_crowd(n_items):
+    """Two of five copy one key, wrong for 45 % of items, and so agree perfectly; the others are right 8 times in 10."""
     rng = np.random.default_rng(0)
-    truth = np.zeros(400, int)
-    truth[:200] = 1
-    items = np.repeat(np.arange(400), 5)
-    workers = np.tile(np.arange(5), 400)
-    # Workers 0 and 1 copy a wrong key and agree perfectly; the three others are right 8 times in 10.
-    key = np.where(rng.random(400) < 0.45, 1 - truth, truth)
-    labels = np.where(workers < 2, key[items], np.where(rng.random(2000) < 0.8, truth[items], 1 - truth[items]))
+    truth = rng.integers(0, 2, n_items)
+    items, workers = np.repeat(np.arange(n_items), 5), np.tile(np.arange(5), n_items)
+    key = np.where(rng.random(n_items) < 0.45, 1 - truth, truth)
+    alone = np.where(rng.random(len(items)) < 0.8, truth[items], 1 - truth[items])
+    return items, workers, np.where(workers < 2, key[items], alone), truth
+
+
+def test_gold_that_the_model_loses_on_delivers_the_votes():
+    items, workers, labels, truth = deceived_crowd(3000)
+
+    model = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=uniform_gold(truth, 100, 0))
+    majority = MajorityVote().fit(items, workers, labels, gold=uniform_gold(truth, 100, 0))
+
+    assert model.status_ == "fallback"
+    assert model.guards_["gold_model"] < model.guards_["gold_majority"] - 0.1
+    np.testing.assert_array_equal(model.labels_, majority.labels_)
+    assert model.confidence_.mean() == pytest.approx((model.labels_ == truth).mean(), abs=0.06)
+
+
+def test_enough_gold_undeceives_the_model():
+    items, workers, labels, truth = deceived_crowd(400)
     gold = uniform_gold(truth, 150, 0)
+    rest = ~np.isin(np.arange(400), list(gold))
 
-    model = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
     blind = HierarchicalDawidSkene().fit(items, workers, labels)
+    model = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
 
-    rest = ~np.isin(model.items_, list(gold))
-    majority = MajorityVote().fit(items, workers, labels)
-    assert (blind.labels_ == truth)[rest].mean() < (majority.labels_ == truth)[rest].mean() - 0.1
-    assert (model.labels_ == truth)[rest].mean() >= (majority.labels_ == truth)[rest].mean() - 0.005
+    assert model.status_ == "ok"
+    assert (model.labels_ == truth)[rest].mean() > (blind.labels_ == truth)[rest].mean() + 0.1
 
 
 def test_workers_without_differences_share_one_confusion():
