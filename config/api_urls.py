@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from core.api.endpoint import NothingHere
-from marketplace.api import hooks, people, posting, reviewing, taking, work
+from marketplace.api import hooks, media, people, posting, reviewing, taking, work
 from payments.api import money
 from quality.api import keys, quizzes
 from users.api import tokens
@@ -81,6 +81,11 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/clone", posting.BatchClone.as_view(), name="api-batch-clone"),
     path("batches/<uuid:batch_id>/rows", posting.BatchRows.as_view(), name="api-batch-rows"),
     path("batches/<uuid:batch_id>/rows/file", posting.BatchMoreRows.as_view(), name="api-batch-rows-file"),
+    path("batches/<uuid:batch_id>/rows.csv", media.BatchRowsCsv.as_view(), name="api-batch-rows-csv"),
+    path("batches/<uuid:batch_id>/media", media.BatchMedia.as_view(), name="api-batch-media"),
+    path("organisations/<uuid:organisation_id>/media", media.MediaUpload.as_view(), name="api-media-upload"),
+    path("media/<uuid:media_id>", media.MediaOne.as_view(), name="api-media"),
+    path("media/<uuid:media_id>/fetch", media.MediaFetch.as_view(), name="api-media-fetch"),
     path("batches/<uuid:batch_id>/hits", posting.BatchHits.as_view(), name="api-batch-hits"),
     path("hits/<uuid:hit_id>", posting.HitOne.as_view(), name="api-hit"),
     path("hits/<uuid:hit_id>/cancel", posting.HitCancel.as_view(), name="api-hit-cancel"),

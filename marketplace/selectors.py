@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +10,18 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from marketplace.models import Assignment, Batch, Block, Membership, Participation, Project, Requester
+from marketplace.models import (
+    Assignment,
+    Batch,
+    Block,
+    Hit,
+    HitData,
+    Media,
+    Membership,
+    Participation,
+    Project,
+    Requester,
+)
 from marketplace.rules import Rules
 from marketplace.schema import Schema, schema_of
 from workers_app.models import Grant, Worker
@@ -214,6 +225,19 @@ def projects_of(user: Any, role: str = "viewer") -> QuerySet[Project]:
 
 def batches_of(user: Any, role: str = "viewer") -> QuerySet[Batch]:
     return Batch.objects.filter(project__requester__in=requesters_of(user, role)).select_related("project__requester")
+
+
+def media_of(user: Any, role: str = "viewer") -> QuerySet[Media]:
+    return Media.objects.filter(requester__in=requesters_of(user, role)).select_related("requester")
+
+
+def posted_rows(batch: Batch) -> Iterator[tuple[int | None, str | None, str, str]]:
+    """Row number, external id, HIT and its state, in the order in which the rows were posted."""
+    rows = HitData.objects.filter(hit__batch=batch).order_by("hit_id")
+    for number, external_id, public_id, state in rows.values_list(
+        "row_number", "external_id", "public_id", "hit__state"
+    ).iterator(chunk_size=2000):
+        yield number, external_id, str(public_id), str(Hit.State(state).label)
 
 
 def assignments_of_worker(worker: Worker) -> QuerySet[Assignment]:

@@ -135,9 +135,7 @@ def test_the_command_names_the_rows_and_fails(market, capsys):
     [check] = [check for check in said["checks"] if check["broken"]]
     assert (end.value.code, said["broken"], check["name"]) == (1, 1, "M5")
     escrow = Account.objects.get(kind="batch:escrow", owner_id=market.pk).balance
-    assert check["broken"] == [
-        {"batch": market.pk, "state": "open", "due": escrow + market.price, "escrow": escrow}
-    ]
+    assert check["broken"] == [{"batch": market.pk, "state": "open", "due": escrow + market.price, "escrow": escrow}]
 
 
 def test_the_command_says_a_line_each_when_all_is_well(market, capsys):

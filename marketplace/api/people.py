@@ -10,7 +10,6 @@ from django.conf import settings
 from rest_framework import serializers
 from rest_framework.request import Request
 
-
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, Input
 from lifecycle.enrol import ROLES, enrol

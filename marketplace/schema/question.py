@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import re2
 
 from marketplace.schema.conditions import Condition, Group, read_when
@@ -129,6 +130,11 @@ class Question:
         """
         if self.for_ == "item":
             return self._read_one_key(raw)
+        if isinstance(raw, str):  # a cell of a table
+            try:
+                raw = orjson.loads(raw)
+            except orjson.JSONDecodeError:
+                raw = None
         if not isinstance(raw, Mapping) or not raw:
             raise Refused(f'Give the key of each {self.for_}, as JSON such as {{"0": ...}}.')
         return {str(part): self._read_one_key(one) for part, one in raw.items()}

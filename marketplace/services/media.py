@@ -24,7 +24,7 @@ import defusedxml.ElementTree
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from core import clock
 from core.errors import Invalid
@@ -111,11 +111,13 @@ def reencoded(content: bytes, format: str) -> bytes:
 
 
 def upload_media(*, requester: Requester, content: bytes, replaces: Media | None = None) -> Media:
-    """Keep a file that a requester sends; `replaces` is what could not be fetched.
+    """Keep a file that a requester sends, once; `replaces` is what could not be fetched.
 
     Raises
     ------
     Invalid
+    IllegalMove
+        When what it replaces is there already.
     """
     if len(content) > settings.MEDIA_LARGEST:
         raise Invalid(errors={"file": f"At most {settings.MEDIA_LARGEST >> 20} MB."})
@@ -123,6 +125,11 @@ def upload_media(*, requester: Requester, content: bytes, replaces: Media | None
         kind, kept = cleaned(content)
     except Unusable as wrong:
         raise Invalid("The file cannot be used.", errors={"file": str(wrong)}) from None
+    digest = hashlib.sha256(kept).hexdigest()
+    if replaces is None:
+        same = Media.objects.filter(requester=requester, source_url="", sha256=digest, state=Media.State.READY).first()
+        if same is not None:
+            return same
     media = replaces or Media.objects.create(requester=requester)
     if media.state == Media.State.FAILED:
         move(media, Media.State.WAITING)
@@ -259,9 +266,11 @@ def open_waiting() -> int:
 # --- going out --------------------------------------------------------------------------------------------------------
 
 
-def media_problems(batch: Batch) -> Any:
+def media_problems(batch: Batch) -> QuerySet[MediaWait]:
     """Waits of the batch's HITs for media that could not be fetched, with the media and its error."""
-    return MediaWait.objects.filter(hit__batch=batch, media__state=Media.State.FAILED).select_related("media")
+    return MediaWait.objects.filter(hit__batch=batch, media__state=Media.State.FAILED).select_related(
+        "media", "hit__data_row"
+    )
 
 
 def media_addresses(*, requester_id: int, values: Iterable[Any]) -> dict[str, str]:

@@ -369,6 +369,16 @@ def test_a_key_accepts_one_value_or_several(question, raw, key):
     assert schema_of([question])[question["name"]].read_key(raw) == {"accept": key}
 
 
+def test_a_key_for_parts_is_given_by_part_also_in_a_cell():
+    tone = schema_of([TURN])["tone"]
+    key = {"0": {"accept": ["kind"]}, "1": {"accept": ["rude", NA]}}
+    assert tone.read_key({"0": "kind", "1": {"accept": ["rude", NA]}}) == key
+    assert tone.read_key('{"0": "kind", "1": "rude | can\'t tell"}') == key
+    for wrong in ("kind", "[]", "{}", ["kind"]):
+        with pytest.raises(ValueError, match="each turn"):
+            tone.read_key(wrong)
+
+
 @pytest.mark.parametrize("raw", ["8", "7|8", {"accept": []}, {"accept": "7"}, 7, None])
 def test_a_key_that_no_answer_could_match_is_refused(raw):
     with pytest.raises(ValueError, match=r"\w"):

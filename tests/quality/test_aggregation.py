@@ -118,9 +118,7 @@ def test_known_answers_are_clamped(judged):
     _, said = a_crowd()
     batch, hits, _ = judged(said)
     wrong = int(round(1 - said[:, 0].mean()))  # the opposite of what the crowd says
-    GoldQuestion.objects.create(
-        project=batch.project, hit=hits[0], keys={"digit": {"accept": [LABELS[wrong]]}}
-    )
+    GoldQuestion.objects.create(project=batch.project, hit=hits[0], keys={"digit": {"accept": [LABELS[wrong]]}})
 
     [run] = refit_project(project=batch.project)
 

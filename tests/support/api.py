@@ -18,19 +18,24 @@ class ApiClient:
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.client = Client()
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json", **headers: str
+    ) -> HttpResponse:
         data = json.dumps(body) if body is not None and not isinstance(body, bytes) else body or b""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.client.generic(
             method,
             f"/api/v1/{path}",
             data,
-            content_type="application/json",
+            content_type=content_type,
             headers={**self.headers, **named},
         )
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         return self.call("GET", path, **headers)
+
+    def put(self, path: str, body: bytes, content_type: str, **headers: str) -> HttpResponse:
+        return self.call("PUT", path, body, content_type, **headers)
 
     def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
         return self.call("POST", path, body, **headers)
