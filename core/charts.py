@@ -133,15 +133,18 @@ def bars(
     written: Sequence[str] | None = None,
     unit: str = "",
     small: bool = False,
+    wide: bool = False,
     every: int = 1,
 ) -> Chart:
-    """Bars over named steps. `open_last` draws the last one as still growing; `written` are the figures as words."""
+    """Bars over named steps. `open_last` draws the last one as still growing; `written` are the figures as words.
+
+    `small` is for a side column, `wide` for most of a page.
+    """
     values = list(values)
     words = list(written) if written else [number(value) for _label, value in values]
     steps = ticks(max([value for _label, value in values] + [1.0]))
-    frame = _Frame(
-        0, steps[-1], 0, max(len(values), 1), left=40, right=306 if small else 420, bottom=118 if small else 156
-    )
+    right, bottom = (306, 118) if small else (860, 130) if wide else (420, 156)
+    frame = _Frame(0, steps[-1], 0, max(len(values), 1), left=40, right=right, bottom=bottom)
     frame.grid(steps, [f"{unit}{number(step)}" for step in steps])
     room = (frame.right - frame.left) / max(len(values), 1)
     width = min(room * 0.72, 34)
@@ -160,7 +163,7 @@ def bars(
         frame.text("end", frame.right, frame.bottom + 32, axis)
     height = int(frame.bottom + (34 if axis else 22))
     rows = [(label, figure) for (label, _value), figure in zip(values, words, strict=True)]
-    return Chart(int(frame.right) + 10, height, message, frame.marks, head, rows)
+    return Chart(int(frame.right) + 10, height, message, frame.marks, head, rows, size="lg" if wide else "")
 
 
 @dataclass(frozen=True)

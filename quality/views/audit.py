@@ -10,24 +10,30 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from core import charts
+from core.errors import DomainError
 from core.models import AuditEntry
+from core.pages import tell
 from marketplace.figures import to_cent
 from marketplace.models import Assignment, Project
 from marketplace.schema import Question, schema_of
 from quality.estimators.gold import ALARM, BOUND, gate_sum
 from quality.estimators.intervals import beta_interval
 from quality.models import Flag, GoldScore, WorkerReliability
+from quality.services.flagging import close_flag
+from quality.services.watching import keep_paused, reinstate_worker
 from workers_app.models import Worker
 
 PAGE = 30
@@ -112,6 +118,7 @@ def audit_worker(request: HttpRequest, worker_id: uuid.UUID) -> HttpResponse:
         mine = Assignment.objects.filter(worker=worker, batch__project=project)
         context |= {
             "evidence": _evidence(worker, project),
+            "is_paused": WorkerReliability.objects.filter(worker=worker, project=project, state="paused").exists(),
             "currency": project.requester.currency,
             "speed": _speed(mine),
             "sums": mine.aggregate(
@@ -127,6 +134,43 @@ def audit_worker(request: HttpRequest, worker_id: uuid.UUID) -> HttpResponse:
             to_cent(sums["earned"] * 3600 / sums["seconds"]) if sums["earned"] and (sums["seconds"] or 0) > 60 else None
         )
     return render(request, "audit/worker.html", context)
+
+
+ACTS: dict[str, Callable[..., Any]] = {"reinstate": reinstate_worker, "keep": keep_paused}
+
+
+@require_POST
+@for_staff
+def audit_decide(request: HttpRequest, worker_id: uuid.UUID) -> HttpResponse:
+    """A person decides on a pause, with a reason that the worker reads."""
+    worker = get_object_or_404(Worker, public_id=worker_id)
+    try:
+        project = get_object_or_404(Project, public_id=uuid.UUID(request.POST.get("project", "")))
+    except ValueError:
+        raise Http404 from None
+    do, reason = ACTS.get(request.POST.get("act", "")), request.POST.get("reason", "").strip()
+    if do is None:
+        raise Http404
+    if not reason:
+        messages.error(request, _("Say why: the worker reads it. Nothing was changed."))
+    elif not do(project=project, worker=worker, by=request.user, reason=reason[:300]):
+        messages.warning(request, _("There is no pause to decide on. Nothing was changed."))
+    else:
+        messages.success(request, _("Decided, and written down."))
+    return redirect(f"{reverse('audit_worker', args=[worker.public_id])}?project={project.public_id}")
+
+
+@require_POST
+@for_staff
+def audit_close_flag(request: HttpRequest, flag_id: uuid.UUID) -> HttpResponse:
+    flag = get_object_or_404(Flag.objects.exclude(worker=None).select_related("worker"), public_id=flag_id)
+    try:
+        close_flag(flag=flag, by=request.user, reason=request.POST.get("reason", ""))
+    except DomainError as refusal:
+        tell(request, refusal)
+    else:
+        messages.success(request, _("The flag is closed."))
+    return redirect("audit_worker", flag.worker.public_id)  # type: ignore[union-attr]
 
 
 def _evidence(worker: Worker, project: Project) -> list[Evidence]:
@@ -211,4 +255,4 @@ def _timeline(worker: Worker) -> charts.Chart:
         "days": TIMELINE,
         "sum": sum(by_day.values()),
     }
-    return charts.bars(points, message=message, head=(_("Day"), _("Answers")), every=3)
+    return charts.bars(points, message=message, head=(_("Day"), _("Answers")), wide=True)

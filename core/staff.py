@@ -1,0 +1,78 @@
+"""What every table of the administration shares: rows are looked at, and changed only by acts that call a service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from core.errors import DomainError
+from core.templatetags.touchstone import money_words
+
+
+class ReasonForm(ActionForm):
+    """Beside the choice of an act: why. Those whom it is about read it."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=300,
+        label="",
+        widget=forms.TextInput(attrs={"placeholder": "Reason, read by those it is about", "aria-label": "Reason"}),
+    )
+
+
+class LookOnly(admin.ModelAdmin):
+    """Rows that no form changes: the ledger, the log and the states of things have their own ways."""
+
+    action_form = ReasonForm
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def act(request: HttpRequest, rows: Iterable[Any], do: Callable[[Any], Any], *, one: str, many: str) -> None:
+    """Do something with each chosen row; what is refused is said row by row, and the others are done."""
+    done = 0
+    for row in rows:
+        try:
+            do(row)
+        except DomainError as refusal:
+            told = " ".join([refusal.message, *refusal.errors.values()])
+            messages.error(request, f"{row}: {told}")
+        else:
+            done += 1
+    if done:
+        messages.success(request, ngettext(one, many, done) % done)
+
+
+def reason_of(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()
+
+
+def amount_column(field: str = "amount", label: str = "") -> Callable[[Any, Any], str]:
+    """A column that writes micros as money."""
+
+    @admin.display(description=label or field, ordering=field)
+    def column(_admin: Any, row: Any) -> str:
+        return money_words(getattr(row, field), getattr(row, "currency", "EUR"))
+
+    return column
+
+
+admin.site.site_header = "Touchstone"
+admin.site.site_title = "Touchstone"
+admin.site.index_title = _("Administration")
