@@ -1,0 +1,146 @@
+"""A market with something on every page, and browsers that are signed in to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+
+from lifecycle.accept import accept
+from lifecycle.decide import decide_due, reject
+from lifecycle.digest import digest_due
+from lifecycle.export import start_export
+from lifecycle.operations import run_to_end
+from lifecycle.submit import submit
+from marketplace.models import Assignment, Batch, Project, Requester
+from marketplace.services.posting import attach_upload, create_batch
+from payments.services.deposits import request_deposit
+from quality.models import Flag
+from quality.services.quiz import add_quiz_questions
+from users.models import User
+from users.services import create_token
+from workers_app.models import Worker
+
+# Playwright keeps an event loop in this thread; the tests use the ORM beside it, one after the other.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture(autouse=True)
+def fresh_figures():
+    """Figures and rate limits live in the cache, and the database of each test is another."""
+    cache.clear()
+
+
+def answer(worker: Worker, batch: Batch, said: Any, *, seconds: float = 12.0) -> Assignment:
+    """One answer through the real accept and submit; final at once."""
+    place = accept(worker=worker, batch=batch)
+    assignment = Assignment.objects.select_related("batch", "hit__data_row").get(pk=place.assignment_id)
+    submit(assignment=assignment, raw=json.dumps({"answers": said, "seconds": seconds}).encode(), undo=0)
+    return assignment
+
+
+def settle() -> None:
+    """What the sweep would do in the next second."""
+    digest_due()
+    decide_due()
+
+
+@dataclass
+class Market:
+    """Rows that pages can be about; each of a sort that fills its page."""
+
+    requester: Requester
+    owner: User
+    project: Project
+    batch: Batch
+    draft: Batch
+    quiz_batch: Batch
+    worker: Worker
+    held: Assignment
+    rejected: Assignment
+    staff: User
+    export: Any
+    flag: Flag
+    token_prefix: str
+
+
+@pytest.fixture
+def market(make_requester, make_project, make_batch, make_worker, make_user) -> Market:
+    requester = make_requester()
+    owner = requester.memberships.get().user
+    project = make_project(requester=requester, rules={"min_answers": 2, "max_answers": 3, "auto_approve_seconds": 600})
+    batch = make_batch(project=project, hits=8)
+    workers = [make_worker() for _worker in range(3)]
+    given = [answer(workers[n % 3], batch, {"digit": "zero" if n % 5 else "one"}) for n in range(12)]
+    settle()
+    mine = next(one for one in given if one.worker_id == workers[0].pk)
+    rejected = reject(assignment=Assignment.objects.get(pk=mine.pk), by=owner.pk, reason="Two names were not marked.")
+    held = Assignment.objects.get(pk=accept(worker=workers[0], batch=batch).assignment_id)
+    draft = create_batch(project=project, name="A draft")
+    attach_upload(batch=draft, file=ContentFile(b"text,gold\nfirst,zero\nsecond,\n", name="t.csv"), name="t.csv")
+    quizzed = make_project(requester=requester, name="Behind a quiz", rules={"quiz_questions": 2, "quiz_pass": 2})
+    rows = [{"data": {"text": f"known {n}"}, "keys": {"digit": {"accept": ["zero"]}}} for n in range(4)]
+    add_quiz_questions(project=quizzed, rows=rows)
+    quizzed.refresh_from_db()
+    request_deposit(requester=requester, amount=50_000_000, reference="a transfer")
+    flag = Flag.objects.create(
+        kind="pair",
+        worker=workers[0],
+        project=project,
+        message="Equal answers more often than by chance. A person looks.",
+        key="pair:1",
+        expires_at="2099-01-01T00:00Z",
+    )
+    token, _secret = create_token(user=owner, scopes=["read"], name="nightly")
+    return Market(
+        requester=requester,
+        owner=owner,
+        project=project,
+        batch=batch,
+        draft=draft,
+        quiz_batch=make_batch(project=quizzed),
+        worker=workers[0],
+        held=held,
+        rejected=rejected,
+        staff=make_user(is_staff=True, is_superuser=True),
+        export=run_to_end(start_export(batch=batch)),
+        flag=flag,
+        token_prefix=token.prefix,
+    )
+
+
+@pytest.fixture
+def signed_in(context, live_server):
+    """Give the browser the session of a user; None ends it."""
+
+    def sign_in(user: User | None) -> None:
+        context.clear_cookies()
+        if user is None:
+            return
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session.session_key, "url": live_server.url}]
+        )
+
+    return sign_in
+
+
+@pytest.fixture
+def complaints(page):
+    """What the browser complains of: errors of scripts, and whatever the content policy stopped."""
+    heard: list[str] = []
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+    return heard

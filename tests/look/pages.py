@@ -1,0 +1,95 @@
+"""Every page for people by the name of its URL: whose it is, and where it is in a market. A new URL has to be added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.look.conftest import Market
+
+Where = Callable[[Market], dict[str, Any]]
+
+
+def nowhere(_market: Market) -> dict[str, Any]:
+    return {}
+
+
+#: Pages that are read, by whose they are.
+ANYBODY: dict[str, Where] = {"home": nowhere}
+WORKER: dict[str, Where] = {
+    "find_work": nowhere,
+    "work_page": lambda m: {"assignment_id": m.held.public_id},
+    "quiz": lambda m: {"batch_id": m.quiz_batch.public_id},
+    "earnings": nowhere,
+    "earnings_waiting": nowhere,
+    "earnings_rejected": nowhere,
+    "earnings_payouts": nowhere,
+}
+OWNER: dict[str, Where] = {
+    "studio": nowhere,
+    "studio_project_new": nowhere,
+    "studio_project": lambda m: {"project_id": m.project.public_id},
+    "studio_project_edit": lambda m: {"project_id": m.project.public_id},
+    "studio_batches": nowhere,
+    "studio_batch": lambda m: {"batch_id": m.batch.public_id},
+    "studio_results": lambda m: {"batch_id": m.batch.public_id},
+    "studio_money": nowhere,
+    "studio_team": nowhere,
+}
+STAFF: dict[str, Where] = {
+    "audit_workers": nowhere,
+    "audit_worker": lambda m: {"worker_id": m.worker.public_id},
+}
+#: Parts of pages and files, read too.
+PARTS: dict[str, tuple[str, Where]] = {
+    "studio_batch_now": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "batch_exports_now": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "export_file": ("owner", lambda m: {"operation_id": m.export.public_id}),
+    "studio_statement": ("owner", nowhere),
+    "statement_csv": ("worker", nowhere),
+}
+#: Acts: POST only. With what a stranger must not be able to do with somebody else's row.
+ACTS: dict[str, tuple[str, Where]] = {
+    "start": ("anybody", lambda m: {"role": "worker"}),
+    "start_work": ("worker", lambda m: {"batch_id": m.batch.public_id}),
+    "work_next": ("worker", lambda m: {"batch_id": m.batch.public_id}),
+    "work_open": ("worker", lambda m: {"assignment_id": m.held.public_id}),
+    "work_renew": ("worker", lambda m: {"assignment_id": m.held.public_id}),
+    "work_submit": ("worker", lambda m: {"assignment_id": m.held.public_id}),
+    "work_return": ("worker", lambda m: {"assignment_id": m.held.public_id}),
+    "quiz_start": ("worker", lambda m: {"batch_id": m.quiz_batch.public_id}),
+    "quiz_answer": ("worker", lambda m: {"batch_id": m.quiz_batch.public_id}),
+    "ask_payout": ("worker", nowhere),
+    "ask_again": ("worker", lambda m: {"payout_id": m.held.public_id}),
+    "appeal": ("worker", lambda m: {"assignment_id": m.rejected.public_id}),
+    "studio_batch_new": ("owner", lambda m: {"project_id": m.project.public_id}),
+    "batch_upload": ("owner", lambda m: {"batch_id": m.draft.public_id}),
+    "batch_export": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "batch_act": ("owner", lambda m: {"batch_id": m.batch.public_id, "act": "pause"}),
+    "ask_deposit": ("owner", nowhere),
+    "studio_invite": ("owner", nowhere),
+    "studio_token_new": ("owner", nowhere),
+    "studio_token_end": ("owner", lambda m: {"prefix": m.token_prefix}),
+    "audit_decide": ("staff", lambda m: {"worker_id": m.worker.public_id}),
+    "audit_close_flag": ("staff", lambda m: {"flag_id": m.flag.public_id}),
+}
+#: Ways on, which lead elsewhere and show nothing of anybody.
+WAYS = {"enter", "enter_any", "media"}
+#: Pages of allauth in our look, as somebody who is not signed in and as somebody who is.
+ENTRANCE = [
+    "account_login",
+    "account_signup",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_email_verification_sent",
+    "account_inactive",
+]
+OWN_ACCOUNT = ["account_email", "account_change_password", "account_logout", "mfa_index", "mfa_activate_totp"]
+ADMIN = [
+    "admin:index",
+    "admin:payments_deposit_changelist",
+    "admin:payments_payout_changelist",
+    "admin:marketplace_appeal_changelist",
+    "admin:users_user_changelist",
+    "admin:quality_flag_changelist",
+]
