@@ -1,0 +1,56 @@
+"""The demonstration of `make run`."""
+
+import pytest
+from django.contrib.auth import authenticate
+
+from lifecycle import demo
+from lifecycle.clock import STEPS
+from lifecycle.invariants import check_invariants
+from lifecycle.refit import refit_project
+from marketplace.models import Assignment, Batch, Hit, Project
+from quality.models import AggregationRun, Belief, GoldScore, WorkerReliability
+from users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def smaller(monkeypatch):
+    for name, size in (("FOR_CROWD", 40), ("FOR_VISITOR", 10), ("KNOWN", 8)):
+        monkeypatch.setattr(demo, name, size)
+
+
+def test_the_demo_fills_a_batch_and_leaves_another_to_the_visitor(smaller):
+    batch = demo.prepare()
+    crowd = demo.Crowd(batch)
+    gave = -1
+    while gave:  # as the site's clock would, between answers
+        gave = crowd.work(pace=0, patience=1)
+        while any(step() for _, step, _ in STEPS):
+            pass
+    refit_project(project=batch.project)
+
+    rows = {row.hit_id: row for row in Belief.objects.filter(hit__batch=batch)}
+    right = [row.label == crowd.truth[hit_id] for hit_id, row in rows.items()]
+    assert sum(right) / len(right) > 0.9
+    assert GoldScore.objects.exists() and WorkerReliability.objects.exists()
+    assert Assignment.objects.filter(batch=batch, state="approved").count() >= 80
+    assert Hit.objects.filter(batch__name=demo.VISITOR_BATCH, room=True).count() == 10
+    assert [finding for finding in check_invariants() if finding.broken] == []
+
+
+def test_what_is_prepared_is_there_once(smaller):
+    demo.prepare()
+    counts = [model.objects.count() for model in (User, Project, Batch, Hit, Assignment)]
+    demo.prepare()
+
+    # The table of 1979 is closed and has results.
+    batch = Batch.objects.get(project__name=demo.PATIENTS)
+    run = AggregationRun.objects.get(project=batch.project)
+    assert (batch.state, run.items, run.workers, run.answers) == ("closed", 45, 5, 225)
+    # The accounts that are printed can sign in.
+    for email, password in demo.ACCOUNTS.values():
+        assert authenticate(None, username=email, password=password) is not None
+        assert f"{email}  password {password}" in "\n".join(demo.account_lines())
+    # The second time made nothing anew.
+    assert [model.objects.count() for model in (User, Project, Batch, Hit, Assignment)] == counts
