@@ -30,6 +30,9 @@ class ScopeMissing(NotAllowed):
     code = "scope_missing"
 
 
+PAGING = ("limit", "cursor")
+
+
 class PageQuery(Input):
     limit = serializers.IntegerField(
         min_value=1, max_value=pagination.LARGEST_LIMIT, default=pagination.DEFAULT_LIMIT, help_text="Rows in the page."
@@ -124,7 +127,9 @@ def act(
         def perform(self: Endpoint, request: Request, path: dict[str, Any]) -> HttpResponseBase:
             if takes:
                 path["data"] = read(takes, request.data)
-            shown = path.pop("query") if paged and query is None else path.get("query")
+            shown = path.pop("query", {})
+            if query:
+                path["query"] = {name: value for name, value in shown.items() if name not in PAGING or not paged}
             result = method(self, request, **path)
             if isinstance(result, HttpResponseBase):
                 return result

@@ -1,0 +1,315 @@
+"""The lines of the REST API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from marketplace.models import Assignment, Batch
+from marketplace.services.posting import pause_batch
+from tests.support.factories import DIGIT
+from tests.support.factories import body as answers
+from tests.support.url_policy import OWN, Line, World, Wrong
+
+BAD_CURSOR = Wrong(400, "invalid", query="?cursor=nonsense")
+ILLEGAL = "illegal_move"
+
+
+def organisation(w: World) -> dict[str, Any]:
+    return {"organisation_id": w.requester.public_id}
+
+
+def project(w: World) -> dict[str, Any]:
+    return {"project_id": w.project.public_id}
+
+
+def batch(w: World) -> dict[str, Any]:
+    return {"batch_id": w.batch.public_id}
+
+
+def draft(w: World) -> dict[str, Any]:
+    return {"batch_id": w.draft.public_id}
+
+
+def hit(w: World) -> dict[str, Any]:
+    return {"hit_id": w.hit.data_row.public_id}
+
+
+def gold(w: World) -> dict[str, Any]:
+    return {"gold_id": w.gold.public_id}
+
+
+def assignment(state: str) -> Any:
+    return lambda w: {"assignment_id": getattr(w, state).public_id}
+
+
+def close(w: World) -> None:
+    Batch.objects.filter(pk=w.batch.pk).update(state="closed")
+
+
+def upload(w: World) -> None:
+    from django.core.files.base import ContentFile
+
+    from marketplace.services.posting import attach_upload
+
+    attach_upload(batch=w.draft, file=ContentFile(b"text\na\nb\n"), name="rows.csv")
+
+
+def expire(w: World) -> None:
+    Assignment.objects.filter(pk=w.ahead.pk).update(deadline=timezone.now() - timedelta(seconds=1))
+
+
+def suspend(w: World) -> None:
+    w.worker.suspended_at = timezone.now()
+    w.worker.save(update_fields=["suspended_at"])
+
+
+REASON = {"reason": "Because."}
+NOTHING = Wrong(400, "malformed", body=b"{")
+
+API = [
+    Line("api-openapi", by="anonymous", stranger=200),
+    Line("api-nothing-here", by="anonymous", status=404),
+    # Oneself
+    Line("api-me", stranger=OWN),
+    Line("api-me", "PATCH", body={"name": "Ann"}, stranger=OWN, wrong=Wrong(400, "invalid", body={"email": "x@y.z"})),
+    Line("api-my-roles", "POST", body={"role": "worker"}, stranger=OWN,
+         wrong=Wrong(400, "invalid", body={"role": "admin"})),
+    Line("api-my-invitations", "POST", by="hand", body=lambda w: {"code": w.invitation.code}, status=201,
+         stranger=400, wrong=Wrong(400, "invalid", body={"code": "used"})),
+    Line("api-my-data", stranger=OWN),
+    Line("api-tokens", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-tokens", "POST", body={"scopes": ["read"]}, status=201, stranger=OWN,
+         wrong=Wrong(403, "scope_missing", body={"scopes": ["admin"]})),
+    Line("api-token", "DELETE", kwargs=lambda w: {"token_id": w.token.public_id}, status=204,
+         wrong=Wrong(404, "not_found", before=lambda w: w.token.delete())),
+    # Organisations
+    Line("api-organisations", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-organisations", "POST", body={"name": "Museum"}, status=201, stranger=OWN,
+         wrong=Wrong(400, "invalid", body={"name": ""})),
+    Line("api-organisation", kwargs=organisation),
+    Line("api-organisation", "PATCH", kwargs=organisation, body={"name": "Museum"},
+         wrong=Wrong(400, "invalid", body={"name": " "})),
+    Line("api-members", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-member", "PATCH", kwargs=lambda w: {**organisation(w), "user_id": w.member.public_id},
+         body={"role": "reviewer"}, wrong=Wrong(400, "invalid", body={"role": "boss"})),
+    Line("api-member", "DELETE", kwargs=lambda w: {**organisation(w), "user_id": w.owner.public_id}, status=204,
+         before=lambda w: w.requester.memberships.filter(user=w.member).update(role="owner"),
+         wrong=Wrong(409, "last_owner")),
+    Line("api-invitations", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-invitations", "POST", kwargs=organisation, body={"email": "new@example.org", "role": "viewer"},
+         status=201, wrong=Wrong(400, "invalid", body={"email": "nobody", "role": "viewer"})),
+    Line("api-blocks", kwargs=organisation),
+    Line("api-blocks", "POST", kwargs=organisation, body=lambda w: {"worker": w.code, "reason": "Not again."},
+         status=201, wrong=Wrong(404, "not_found", body={"worker": "WAAAAAAAAAAAAAAAA", "reason": "Who?"})),
+    Line("api-block", "DELETE", kwargs=lambda w: {**organisation(w), "worker": w.code}, status=204,
+         wrong=Wrong(404, "not_found", before=lambda w: w.worker.pseudonyms.all().delete())),
+    Line("api-balance", kwargs=organisation),
+    Line("api-deposits", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-deposits", "POST", kwargs=organisation, body={"amount": "25.00"}, status=201,
+         wrong=Wrong(400, "invalid", body={"amount": "-5"})),
+    Line("api-deposit", kwargs=lambda w: {"deposit_id": w.deposit.public_id}),
+    Line("api-statement", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-statement-csv", kwargs=organisation, wrong=Wrong(400, "invalid", query="?since=yesterday")),
+    Line("api-qualifications", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-qualifications", "POST", kwargs=organisation, body={"name": "Latin"}, status=201,
+         wrong=Wrong(409, "name_taken", before=lambda w: w.qualification, body={"name": "Reads Fraktur"})),
+    Line("api-qualification", kwargs=lambda w: {"qualification_id": w.qualification.public_id}),
+    Line("api-qualification", "PATCH", kwargs=lambda w: {"qualification_id": w.qualification.public_id},
+         body={"name": "Fraktur"}, wrong=Wrong(400, "invalid", body={"name": ""})),
+    Line("api-grants", kwargs=lambda w: {"qualification_id": w.qualification.public_id}, before=World.grant,
+         wrong=BAD_CURSOR),
+    Line("api-grant", "PUT", kwargs=lambda w: {"qualification_id": w.qualification.public_id, "worker": w.code},
+         body={"value": 5}, wrong=Wrong(409, "quiz", before=lambda w: setattr_and_save(w.qualification, kind="quiz"))),
+    Line("api-grant", "DELETE", kwargs=lambda w: {"qualification_id": w.qualification.public_id, "worker": w.code},
+         before=World.grant, status=204, wrong=Wrong(404, "not_found", before=lambda w: w.worker.grants.all().delete())),
+    Line("api-webhooks", kwargs=organisation, wrong=BAD_CURSOR),
+    Line("api-webhooks", "POST", kwargs=organisation, body={"url": "https://example.org/", "events": ["label.settled"]},
+         status=201,
+         wrong=Wrong(400, "invalid", body={"url": "https://169.254.169.254/", "events": ["label.settled"]})),
+    Line("api-webhook", kwargs=lambda w: {"webhook_id": w.webhook.public_id}),
+    Line("api-webhook", "PATCH", kwargs=lambda w: {"webhook_id": w.webhook.public_id}, body={"is_active": False},
+         wrong=Wrong(400, "invalid", body={"url": "http://example.org/"})),
+    Line("api-webhook", "DELETE", kwargs=lambda w: {"webhook_id": w.webhook.public_id}, status=204,
+         wrong=Wrong(404, "not_found", before=lambda w: type(w.webhook).objects.all().delete())),
+    Line("api-webhook-secret", "POST", kwargs=lambda w: {"webhook_id": w.webhook.public_id}, wrong=NOTHING),
+    Line("api-webhook-ping", "POST", kwargs=lambda w: {"webhook_id": w.webhook.public_id},
+         before=lambda w: setattr_and_save(w.webhook, url="https://127.0.0.1/"), wrong=NOTHING),
+    Line("api-webhook-deliveries", kwargs=lambda w: {"webhook_id": w.webhook.public_id}, wrong=BAD_CURSOR),
+    # Projects and batches
+    Line("api-projects", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-projects", "POST", status=201, stranger=404, wrong=Wrong(400, "invalid", body={"name": ""}),
+         body=lambda w: {"organisation": str(w.requester.public_id), "name": "Digits", "questions": [DIGIT],
+                         "template": "{{text}}", "rules": {"reward": "0.10"}}),
+    Line("api-project", kwargs=project),
+    Line("api-project", "PATCH", kwargs=project, body={"summary": "Read one digit."},
+         wrong=Wrong(400, "invalid", body={"rules": {"mode": "magic"}})),
+    Line("api-project-clone", "POST", kwargs=project, status=201, wrong=NOTHING),
+    Line("api-project-archive", "POST", kwargs=project, wrong=NOTHING),
+    Line("api-project-batches", "POST", kwargs=project, body={"name": "First"}, status=201,
+         wrong=Wrong(400, "invalid", body={"expires_at": "2001-01-01T00:00:00Z"})),
+    Line("api-batches", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-batch", kwargs=batch),
+    Line("api-batch-file", "PUT", kwargs=draft, body=b"text\none\n", content_type="text/csv",
+         wrong=Wrong(409, "not_a_draft", before=lambda w: setattr_and_save(w.draft, state="closed"),
+                     body=b"text\none\n")),
+    Line("api-batch-check", "POST", kwargs=draft, before=upload, status=202,
+         wrong=Wrong(409, "not_a_draft", before=lambda w: setattr_and_save(w.draft, state="closed"))),
+    Line("api-batch-preview", kwargs=draft, wrong=Wrong(400, "invalid", query="?rows=-1")),
+    Line("api-batch-publish", "POST", kwargs=draft, before=upload, status=202,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.draft, state="closed"))),
+    Line("api-batch-progress", kwargs=batch),
+    Line("api-batch-pause", "POST", kwargs=batch, wrong=Wrong(409, ILLEGAL, before=close)),
+    Line("api-batch-resume", "POST", kwargs=batch, before=lambda w: pause_batch(batch=w.batch),
+         wrong=Wrong(409, ILLEGAL, before=lambda w: Batch.objects.update(state="open", paused_because=""))),
+    Line("api-batch-extend", "POST", kwargs=batch, body={"expires_at": None},
+         wrong=Wrong(409, "closed", before=close, body={"expires_at": None})),
+    Line("api-batch-more", "POST", kwargs=batch, body={"answers": 1},
+         wrong=Wrong(409, "not_open", before=close, body={"answers": 1})),
+    Line("api-batch-close", "POST", kwargs=batch, wrong=Wrong(409, ILLEGAL, before=close)),
+    Line("api-batch-clone", "POST", kwargs=batch, status=201, wrong=NOTHING),
+    Line("api-batch-rows", "POST", kwargs=lambda w: {"batch_id": w.standing.public_id}, body={"data": {"text": "7"}},
+         status=201, wrong=Wrong(400, "invalid", body={"data": {"colour": "red"}})),
+    Line("api-batch-rows-file", "PUT", kwargs=batch, body=b"text\nnew\n", content_type="text/csv", status=202,
+         wrong=Wrong(409, "not_open", before=close, body=b"text\nnew\n")),
+    Line("api-batch-hits", kwargs=batch, wrong=BAD_CURSOR),
+    Line("api-hit", kwargs=hit),
+    Line("api-hit-cancel", "POST", kwargs=hit,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.hit, state=3))),
+    Line("api-hit-release", "POST", kwargs=hit, before=lambda w: setattr_and_save(w.hit, state=2),
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.hit, state=3))),
+    Line("api-operations", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-operation", kwargs=lambda w: {"operation_id": w.operation.public_id}),
+    Line("api-operation-cancel", "POST", kwargs=lambda w: {"operation_id": w.operation.public_id},
+         wrong=Wrong(409, "finished", before=lambda w: setattr_and_save(w.operation, state="done"))),
+    # Review
+    Line("api-batch-assignments", kwargs=batch, before=lambda w: w.submitted, wrong=BAD_CURSOR),
+    Line("api-batch-decisions", "POST", kwargs=batch,
+         body=lambda w: {"decision": "approve", "assignments": [str(w.submitted.public_id)]},
+         wrong=Wrong(400, "invalid", body=lambda w: {"decision": "reject", "assignments": [str(w.submitted.public_id)]})),
+    Line("api-compensations", "POST", kwargs=batch, status=201,
+         body=lambda w: {"lines": [{"assignment": str(w.accepted.public_id), "amount": "0.05", "reason": "Broken."}]},
+         wrong=Wrong(400, "invalid", body=lambda w: {"lines": [
+             {"assignment": str(w.approved.public_id), "amount": "0.05", "reason": "Broken."}]})),
+    Line("api-assignment", kwargs=assignment("submitted")),
+    Line("api-approve", "POST", kwargs=assignment("submitted"), wrong=Wrong(409, ILLEGAL, before=lambda w: w.approved)),
+    Line("api-reject", "POST", kwargs=assignment("submitted"), body=REASON,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: w.approved, body=REASON)),
+    Line("api-redo", "POST", kwargs=assignment("submitted"), body={"note": "Look closer."},
+         wrong=Wrong(409, ILLEGAL, before=lambda w: w.approved, body={"note": "Look closer."})),
+    Line("api-disregard", "POST", kwargs=assignment("submitted"), body=REASON, wrong=Wrong(400, "invalid", body={})),
+    Line("api-bonus", "POST", kwargs=assignment("submitted"), body={"amount": "0.50", "reason": "Thorough."},
+         status=201, wrong=Wrong(402, "insufficient_funds", body={"amount": "100000.00", "reason": "Thorough."})),
+    Line("api-appeals", before=lambda w: w.appeal, stranger=OWN, wrong=BAD_CURSOR),
+    # Quality
+    Line("api-project-gold", kwargs=project, before=lambda w: w.gold, wrong=BAD_CURSOR),
+    Line("api-project-quiz", "POST", kwargs=project, status=201,
+         body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "one"}}]},
+         wrong=Wrong(400, "invalid", body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "nine"}}]})),
+    Line("api-project-contests", kwargs=project, before=lambda w: w.contest, wrong=BAD_CURSOR),
+    Line("api-project-workers", kwargs=project, before=World.pause_worker, wrong=BAD_CURSOR),
+    Line("api-worker-pause", "POST", kwargs=lambda w: {**project(w), "worker": w.code}, before=World.pause_worker,
+         body={"decision": "reinstate", "reason": "The key was wrong."},
+         wrong=Wrong(409, "not_paused", before=lambda w: w.worker.reliabilities.all().delete(),
+                     body={"decision": "keep", "reason": "x"})),
+    Line("api-project-flags", kwargs=project, wrong=BAD_CURSOR),
+    Line("api-project-runs", kwargs=project, wrong=BAD_CURSOR),
+    Line("api-project-refit", "POST", kwargs=project, status=202,
+         wrong=Wrong(409, "under_way", before=lambda w: start_refit(w))),
+    Line("api-hit-gold", "POST", kwargs=hit, body={"keys": {"digit": "one"}}, status=201,
+         wrong=Wrong(409, "already_gold", before=lambda w: w.gold, body={"keys": {"digit": "one"}})),
+    Line("api-gold", kwargs=gold),
+    Line("api-gold", "PATCH", kwargs=gold, body={"keys": {"digit": "zero"}},
+         wrong=Wrong(400, "invalid", body={"keys": {"digit": "nine"}})),
+    Line("api-gold-suspend", "POST", kwargs=gold, body=REASON,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.gold, state="suspended"), body=REASON)),
+    Line("api-gold-release", "POST", kwargs=gold,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.gold, state="retired"))),
+    Line("api-contest-rule", "POST", kwargs=lambda w: {"contest_id": w.contest.public_id},
+         body={"is_upheld": False, "ruling": "The key holds."},
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.contest, state="upheld"),
+                     body={"is_upheld": True, "ruling": "Again."})),
+    # Work
+    Line("api-work", by="hand", stranger=200, wrong=BAD_CURSOR),
+    Line("api-work-one", by="hand", kwargs=batch, stranger=200, wrong=Wrong(404, "not_found", before=close)),
+    Line("api-start-quiz", "POST", by="hand", kwargs=batch, before=World.open_quiz, status=201, stranger=201,
+         wrong=Wrong(409, "no_quiz", before=lambda w: setattr_and_save(w.project, rules={}))),
+    Line("api-quiz", by="hand", kwargs=lambda w: {"quiz_id": w.quiz.public_id}),
+    Line("api-quiz-answers", "POST", by="hand", kwargs=lambda w: {"quiz_id": w.quiz.public_id},
+         body=lambda w: {"answers": {item: {"digit": "one"} for item in w.quiz.items}},
+         wrong=Wrong(400, "invalid", body={"answers": {}})),
+    Line("api-accept", "POST", by="hand", kwargs=batch, status=201, stranger=201,
+         wrong=Wrong(409, "batch_not_open", before=close)),
+    Line("api-accept-named", "POST", by="hand", kwargs=hit, status=201, stranger=201,
+         wrong=Wrong(403, "not_eligible", before=suspend)),
+    Line("api-submit", "POST", by="hand", kwargs=assignment("accepted"), body=answers(digit="one"),
+         wrong=Wrong(409, "already_final", before=lambda w: w.submitted, body=answers(digit="zero"))),
+    Line("api-revise", "POST", by="hand", kwargs=assignment("submitted"), body=answers(digit="zero"),
+         wrong=Wrong(400, "answer_invalid", body=answers(digit="nine"))),
+    Line("api-open", "POST", by="hand", kwargs=assignment("ahead"),
+         wrong=Wrong(409, "not_accepted", before=lambda w: setattr_and_save(w.ahead, state="lapsed"))),
+    Line("api-renew", "POST", by="hand", kwargs=assignment("ahead"),
+         wrong=Wrong(409, "not_accepted", before=expire)),
+    Line("api-return", "POST", by="hand", kwargs=assignment("accepted"), body={"reason": "unclear"},
+         wrong=Wrong(409, "not_accepted", before=lambda w: w.submitted, body={"reason": "unclear"})),
+    Line("api-file-appeal", "POST", by="hand", kwargs=assignment("rejected"), body={"reason": "It was right."},
+         status=201, wrong=Wrong(409, "appealed_already", before=lambda w: w.appeal, body={"reason": "It was right."})),
+    Line("api-open-contest", "POST", by="hand", kwargs=assignment("submitted"), body={"reason": "It was right."},
+         status=201, wrong=Wrong(400, "invalid", body={"reason": ""})),
+    Line("api-my-assignments", by="hand", before=lambda w: w.submitted, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-assignment", by="hand", kwargs=assignment("submitted")),
+    Line("api-my-appeals", by="hand", before=lambda w: w.appeal, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-contests", by="hand", before=lambda w: w.contest, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-qualifications", by="hand", before=World.grant, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-profile", by="hand", stranger=OWN),
+    Line("api-my-profile", "PATCH", by="hand", body={"country": "DE"}, stranger=OWN,
+         wrong=Wrong(400, "invalid", body={"country": "Germany"})),
+    Line("api-my-earnings", by="hand", stranger=OWN),
+    Line("api-my-statement", by="hand", before=World.earn, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-statement-csv", by="hand", before=World.earn, stranger=OWN,
+         wrong=Wrong(400, "invalid", query="?until=never")),
+    Line("api-my-payouts", by="hand", before=lambda w: w.payout, stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-payouts", "POST", by="hand", before=World.earn, body={"amount": "2.00"}, status=201, stranger=402,
+         wrong=Wrong(402, "insufficient_funds", body={"amount": "500.00"})),
+    Line("api-my-payout", by="hand", kwargs=lambda w: {"payout_id": w.payout.public_id}),
+    Line("api-my-payout-retry", "POST", by="hand", kwargs=lambda w: {"payout_id": w.failed_payout.public_id},
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.failed_payout, state="paid"))),
+    Line("api-my-webhooks", by="hand", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-my-webhooks", "POST", by="hand", body={"url": "https://example.org/", "events": ["payout.changed"]},
+         status=201, stranger=OWN, wrong=Wrong(400, "invalid", body={"url": "ftp://x/", "events": ["payout.changed"]})),
+    # Staff: anybody else, however scoped the token, is refused.
+    Line("api-all-deposits", by="staff", before=lambda w: w.deposit, stranger=403, wrong=BAD_CURSOR),
+    Line("api-deposit-confirm", "POST", by="staff", kwargs=lambda w: {"deposit_id": w.deposit.public_id}, stranger=403,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.deposit, state="refused"))),
+    Line("api-deposit-refuse", "POST", by="staff", kwargs=lambda w: {"deposit_id": w.deposit.public_id}, stranger=403,
+         body=REASON,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.deposit, state="refused"), body=REASON)),
+    Line("api-all-payouts", by="staff", before=lambda w: w.payout, stranger=403, wrong=BAD_CURSOR),
+    Line("api-payout-send", "POST", by="staff", kwargs=lambda w: {"payout_id": w.payout.public_id}, stranger=403,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: w.sent_payout)),
+    Line("api-payout-paid", "POST", by="staff", kwargs=lambda w: {"payout_id": w.sent_payout.public_id}, stranger=403,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: w.failed_payout)),
+    Line("api-payout-failed", "POST", by="staff", kwargs=lambda w: {"payout_id": w.sent_payout.public_id},
+         stranger=403, body=REASON, wrong=Wrong(409, ILLEGAL, before=lambda w: w.failed_payout, body=REASON)),
+    Line("api-all-appeals", by="staff", before=lambda w: w.appeal, stranger=403, wrong=BAD_CURSOR),
+    Line("api-appeal-rule", "POST", by="staff", kwargs=lambda w: {"appeal_id": w.appeal.public_id}, stranger=403,
+         body={"is_upheld": True, "ruling": "It was right."},
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.appeal, state="dismissed"),
+                     body={"is_upheld": True, "ruling": "It was right."})),
+    Line("api-goodwill", by="staff", stranger=403),
+    Line("api-goodwill", "POST", by="staff", before=World.earn_fees, body={"amount": "1.00"}, stranger=403,
+         wrong=Wrong(402, "insufficient_funds", body={"amount": "1000.00"})),
+]  # fmt: skip
+
+
+def setattr_and_save(row: Any, **changes: Any) -> None:
+    type(row).objects.filter(pk=row.pk).update(**changes)
+    row.refresh_from_db()
+
+
+def start_refit(w: World) -> None:
+    from lifecycle.refit import start_refit as start
+
+    start(project=w.project)
