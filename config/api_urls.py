@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from core.api.endpoint import NothingHere
 from marketplace.api import hooks, media, people, posting, reviewing, taking, work
 from payments.api import money
-from quality.api import keys, quizzes
+from quality.api import exporting, keys, quizzes
 from users.api import tokens
 from workers_app.api import qualifications
 
@@ -90,6 +90,9 @@ urlpatterns = [
     path("hits/<uuid:hit_id>", posting.HitOne.as_view(), name="api-hit"),
     path("hits/<uuid:hit_id>/cancel", posting.HitCancel.as_view(), name="api-hit-cancel"),
     path("hits/<uuid:hit_id>/release", posting.HitRelease.as_view(), name="api-hit-release"),
+    path("batches/<uuid:batch_id>/exports", exporting.Exports.as_view(), name="api-exports"),
+    path("batches/<uuid:batch_id>/exports/count", exporting.ExportCount.as_view(), name="api-export-count"),
+    path("operations/<uuid:operation_id>/file", exporting.ExportFile.as_view(), name="api-export-file"),
     path("operations", posting.Operations.as_view(), name="api-operations"),
     path("operations/<uuid:operation_id>", posting.OperationOne.as_view(), name="api-operation"),
     path("operations/<uuid:operation_id>/cancel", posting.OperationCancel.as_view(), name="api-operation-cancel"),
@@ -114,6 +117,7 @@ urlpatterns = [
     path("projects/<uuid:project_id>/runs", keys.ProjectRuns.as_view(), name="api-project-runs"),
     path("projects/<uuid:project_id>/refit", keys.ProjectRefit.as_view(), name="api-project-refit"),
     path("hits/<uuid:hit_id>/gold", keys.HitGold.as_view(), name="api-hit-gold"),
+    path("hits/<uuid:hit_id>/gold/promote", keys.HitPromote.as_view(), name="api-hit-promote"),
     path("gold/<uuid:gold_id>", keys.GoldOne.as_view(), name="api-gold"),
     path("gold/<uuid:gold_id>/suspend", keys.GoldSuspend.as_view(), name="api-gold-suspend"),
     path("gold/<uuid:gold_id>/release", keys.GoldRelease.as_view(), name="api-gold-release"),

@@ -12,8 +12,9 @@ from core import audit
 from core.errors import Conflict, Invalid
 from marketplace.models import Assignment, Batch
 from marketplace.services.judging import purse_of
-from payments.models import Transfer
-from payments.services.escrow import Reward, lock_purses, pay_from_available
+from payments.models import Account, Transfer
+from payments.services.escrow import Reward, pay_from_available
+from payments.services.ledger import account, lock_accounts
 
 MOST_AT_ONCE = 1000
 
@@ -55,7 +56,8 @@ def compensate(*, batch: Batch, lines: Sequence[Line], by: Any = None) -> list[T
     if errors:
         raise Invalid("Some lines cannot be paid. Nothing was paid.", errors=errors)
     purse = purse_of(batch)
-    lock_purses([purse], workers=[line.assignment.worker_id for line in lines])
+    payable = [account(Account.Kind.PAYABLE, line.assignment.worker_id, purse.currency) for line in lines]
+    lock_accounts({purse.available, *payable})
     keys = []
     for line in sorted(lines, key=lambda line: line.assignment.pk):
         key = f"compensation:{line.assignment.pk}"

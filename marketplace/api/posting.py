@@ -9,6 +9,7 @@ from typing import Any
 from django.core.files import File
 from django.db.models import Count, QuerySet
 from django.http import Http404
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -141,11 +142,16 @@ class OperationOut(serializers.Serializer):
     state = serializers.CharField()
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True)
-    result = serializers.JSONField()
+    result = serializers.SerializerMethodField()
     error = serializers.CharField()
     is_cancelling = serializers.BooleanField(source="cancel_asked")
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_result(self, operation: Operation) -> dict[str, Any]:
+        """Without where we keep the file: it is fetched from operations/{id}/file."""
+        return {name: value for name, value in operation.result.items() if name != "file"}
 
 
 class OperationQuery(Input):
@@ -156,7 +162,7 @@ class Operations(Endpoint):
     @act("read", query=OperationQuery, gives=OperationOut, paged=True, tag="operations")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Operation]:
         """Long pieces of work of your organisations: publishing, checking, adding rows, exporting, refitting."""
-        rows = _operations(request.user, "viewer")
+        rows = operations_for(request.user, "viewer")
         return rows.filter(state=query["state"]) if "state" in query else rows
 
 
@@ -164,17 +170,17 @@ class OperationOne(Endpoint):
     @act("read", gives=OperationOut, tag="operations")
     def get(self, request: Request, operation_id: uuid.UUID) -> Operation:
         """How far it is, and what came of it."""
-        return as_role(_operations, request.user, "viewer", public_id=operation_id)
+        return as_role(operations_for, request.user, "viewer", public_id=operation_id)
 
 
 class OperationCancel(Endpoint):
     @act("write", takes=Empty, gives=OperationOut, keyed=True, tag="operations")
     def post(self, request: Request, operation_id: uuid.UUID, data: dict[str, Any]) -> Operation:
         """Ask it to stop; it undoes itself (managers)."""
-        return cancel_operation(operation=as_role(_operations, request.user, "manager", public_id=operation_id))
+        return cancel_operation(operation=as_role(operations_for, request.user, "manager", public_id=operation_id))
 
 
-def _operations(user: Any, role: str) -> QuerySet[Operation]:
+def operations_for(user: Any, role: str) -> QuerySet[Operation]:
     return Operation.objects.filter(requester_id__in=requesters_of(user, role).values("pk"))
 
 

@@ -14,13 +14,12 @@ from core.api.endpoint import Endpoint, act
 from core.api.fields import Empty, Input, JsonObject
 from core.errors import Conflict
 from core.models import Operation
+from lifecycle import gold as known
 from lifecycle.refit import start_refit
 from marketplace.api.finding import as_role, codes_for, hit_for, one, project_for, worker_by_code
 from marketplace.api.posting import OperationOut
 from marketplace.selectors import projects_of
 from quality.models import AggregationRun, Contest, Flag, GoldQuestion, WorkerReliability
-from quality.services.contesting import close_contest
-from quality.services.gold import correct_key, mark_as_gold, release_gold, suspend_gold
 from quality.services.quiz import add_quiz_questions, remove_quiz_question
 from quality.services.watching import keep_paused, reinstate_worker
 
@@ -113,7 +112,14 @@ class HitGold(Endpoint):
     @act("write", takes=GoldIn, gives=GoldOut, status=201, keyed=True, tag="gold")
     def post(self, request: Request, hit_id: uuid.UUID, data: dict[str, Any]) -> GoldQuestion:
         """Mark a HIT as one whose answer you know (managers)."""
-        return _again(mark_as_gold(hit=hit_for(request, hit_id, "manager"), by=request.user, **data))
+        return _again(known.mark(hit=hit_for(request, hit_id, "manager"), by=request.user, **data))
+
+
+class HitPromote(Endpoint):
+    @act("write", takes=Empty, gives=GoldOut, status=201, keyed=True, tag="gold")
+    def post(self, request: Request, hit_id: uuid.UUID, data: dict[str, Any]) -> GoldQuestion:
+        """You have looked at what the answers to this HIT agree on, and confirm it as its key (managers)."""
+        return _again(known.promote(hit=hit_for(request, hit_id, "manager"), by=request.user))
 
 
 class GoldOne(Endpoint):
@@ -125,14 +131,14 @@ class GoldOne(Endpoint):
     @act("write", takes=KeysIn, gives=GoldOut, tag="gold")
     def patch(self, request: Request, gold_id: uuid.UUID, data: dict[str, Any]) -> GoldQuestion:
         """Correct the key (managers): every answer is scored again, and what it cost workers is restored."""
-        return _again(correct_key(gold=_gold(request, gold_id), by=request.user, **data))
+        return _again(known.put_right(marked=_gold(request, gold_id), by=request.user, **data))
 
 
 class GoldSuspend(Endpoint):
     @act("write", takes=SuspendIn, gives=GoldOut, keyed=True, tag="gold")
     def post(self, request: Request, gold_id: uuid.UUID, data: dict[str, Any]) -> GoldQuestion:
         """The key is in doubt (managers): its scores no longer count."""
-        return _again(suspend_gold(gold=_gold(request, gold_id), by=request.user, **data))
+        return _again(known.put_right(marked=_gold(request, gold_id), keys=None, by=request.user, **data))
 
 
 class GoldRelease(Endpoint):
@@ -144,7 +150,7 @@ class GoldRelease(Endpoint):
             return _again(remove_quiz_question(gold=gold, by=request.user))
         if gold.hit_id is None:
             raise Conflict("This one is not in work.", code="not_in_work")
-        return _again(release_gold(gold=gold, by=request.user))
+        return _again(known.release(marked=gold, by=request.user))
 
 
 class QuizQuestions(Endpoint):
@@ -197,7 +203,7 @@ class ContestRule(Endpoint):
     def post(self, request: Request, contest_id: uuid.UUID, data: dict[str, Any]) -> Contest:
         """Rule on a dispute (managers). Upheld, the key becomes `keys`, or goes out of use."""
         contest = as_role(_contests, request.user, "manager", public_id=contest_id)
-        return close_contest(contest=contest, by=request.user, **data)
+        return known.rule(contest=contest, by=request.user, **data)
 
 
 # --- workers' records -------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from core.models import Operation
 from lifecycle.accept import accept
 from lifecycle.clock import STEPS
 from lifecycle.decide import approve, reject
+from lifecycle.export import start_export
+from lifecycle.operations import run_to_end
 from lifecycle.submit import submit
 from marketplace.models import Assignment, Batch, Hit, Participation
 from marketplace.services.appealing import file_appeal
@@ -97,7 +99,9 @@ def methods_of(pattern: URLPattern) -> list[str]:
 class World:
     """A requester with work in every state, a worker in it, staff, and a stranger who is both worker and requester."""
 
-    def __init__(self, make_requester: Any, make_project: Any, make_batch: Any, make_worker: Any, make_user: Any) -> None:
+    def __init__(
+        self, make_requester: Any, make_project: Any, make_batch: Any, make_worker: Any, make_user: Any
+    ) -> None:
         self.make_batch, self.make_worker, self.make_user = make_batch, make_worker, make_user
         self.make_project = make_project
         self.requester = make_requester()
@@ -256,6 +260,10 @@ class World:
     @cached_property
     def operation(self) -> Operation:
         return Operation.objects.create(kind="test", subject="test:1", requester_id=self.requester.pk)
+
+    @cached_property
+    def export(self) -> Operation:
+        return run_to_end(start_export(batch=self.batch))
 
     @cached_property
     def gold(self) -> Any:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from marketplace.models import Assignment, Batch
 from marketplace.services.posting import pause_batch
+from quality.models import Belief
 from tests.support.factories import DIGIT
 from tests.support.factories import body as answers
 from tests.support.url_policy import OWN, Line, World, Wrong
@@ -184,6 +185,11 @@ API = [
     Line("api-operation", kwargs=lambda w: {"operation_id": w.operation.public_id}),
     Line("api-operation-cancel", "POST", kwargs=lambda w: {"operation_id": w.operation.public_id},
          wrong=Wrong(409, "finished", before=lambda w: setattr_and_save(w.operation, state="done"))),
+    Line("api-exports", "POST", kwargs=batch, body={"what": "answers"}, status=202,
+         wrong=Wrong(400, "invalid", body={"what": "everything"})),
+    Line("api-export-count", kwargs=batch, wrong=Wrong(400, "invalid", query="?what=everything")),
+    Line("api-export-file", kwargs=lambda w: {"operation_id": w.export.public_id},
+         wrong=Wrong(409, "not_finished", before=lambda w: setattr_and_save(w.export, state="running"))),
     # Review
     Line("api-batch-assignments", kwargs=batch, before=lambda w: w.submitted, wrong=BAD_CURSOR),
     Line("api-batch-decisions", "POST", kwargs=batch,
@@ -220,11 +226,14 @@ API = [
          wrong=Wrong(409, "under_way", before=lambda w: start_refit(w))),
     Line("api-hit-gold", "POST", kwargs=hit, body={"keys": {"digit": "one"}}, status=201,
          wrong=Wrong(409, "already_gold", before=lambda w: w.gold, body={"keys": {"digit": "one"}})),
+    Line("api-hit-promote", "POST", kwargs=hit, status=201,
+         before=lambda w: Belief.objects.create(hit=w.hit, question="digit", label=1, confidence=0.99, state="settled"),
+         wrong=Wrong(409, "no_consensus", before=lambda w: Belief.objects.all().delete())),
     Line("api-gold", kwargs=gold),
     Line("api-gold", "PATCH", kwargs=gold, body={"keys": {"digit": "zero"}},
          wrong=Wrong(400, "invalid", body={"keys": {"digit": "nine"}})),
     Line("api-gold-suspend", "POST", kwargs=gold, body=REASON,
-         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.gold, state="suspended"), body=REASON)),
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.gold, state="retired"), body=REASON)),
     Line("api-gold-release", "POST", kwargs=gold,
          wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.gold, state="retired"))),
     Line("api-contest-rule", "POST", kwargs=lambda w: {"contest_id": w.contest.public_id},
