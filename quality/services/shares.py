@@ -20,25 +20,28 @@ from marketplace.selectors import design_of
 from quality.estimators.gold import gold_share, golds_needed
 from quality.models import Flag, GoldQuestion, WorkerReliability
 from quality.selectors import Pool, pool_of
-from quality.services.exposure import ENDED_FROM, openings_of_ended
+from quality.services.exposure import ENDED_FROM, NEWEST, openings_of_ended
 
-NORMAL, NEWCOMER, MOST = 0.10, 0.25, 0.50
+NORMAL, NEWCOMER, MOST = 0.10, 0.25, 0.75
 #: Golds of a worker before which they are shown as many as a newcomer.
 CHECK_FIRST = 20
 #: Below this part of what the rules ask for the requester is told.
 LEAST_PART = 0.30
 
-# Openings that gold has left, and that ordinary HITs will still have: about `r` each.
+# Openings that HITs in work still have, about `r` each: of gold all, of ordinary ones those among the newest.
 SUPPLY = """
 WITH gold AS (
-    SELECT count(*) AS n, coalesce(sum(greatest(
-        greatest(%(r)s, h.max_assignments) - h.taken, 0)), 0) AS left
+    SELECT count(*) AS n, coalesce(sum(greatest(greatest(%(r)s, h.max_assignments) - h.taken, 0)), 0) AS left
     FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
     WHERE h.batch_id = %(batch)s AND h.lane = 1 AND h.state = 0 AND g.pool = 'test' AND g.state = 'active'
-), taken AS (
-    SELECT coalesce(sum(taken_in_all - lane_opened), 0) AS n FROM marketplace_participation WHERE batch_id = %(batch)s
+), newest AS (
+    SELECT count(*) AS n, coalesce(sum(greatest(greatest(%(r)s, max_assignments) - taken, 0))
+                                   FILTER (WHERE lane = 0 AND state = 0), 0) AS left
+    FROM (SELECT lane, state, max_assignments, taken FROM marketplace_hit WHERE batch_id = %(batch)s
+          ORDER BY id DESC LIMIT %(newest)s) h
 )
-SELECT gold.n, gold.left, (SELECT count(*) FROM marketplace_hit WHERE batch_id = %(batch)s), taken.n FROM gold, taken
+SELECT gold.n, gold.left, newest.left, newest.n, (SELECT count(*) FROM marketplace_hit WHERE batch_id = %(batch)s)
+FROM gold, newest
 """
 WRITE_SHARES = """
 UPDATE marketplace_participation p SET lane_share = n.share
@@ -56,7 +59,6 @@ class Supply:
     golds: int
     left: float
     ordinary_left: float
-    ordinary: int
     r: float
 
     @property
@@ -85,10 +87,9 @@ def supply_of(batch: Batch) -> Supply:
     rules = design_of(batch).rules
     r = float(np.mean(ended)) if len(ended) >= ENDED_FROM else float(rules.first_places)
     with connection.cursor() as cursor:
-        cursor.execute(SUPPLY, {"batch": batch.pk, "r": r})
-        golds, left, hits, taken = cursor.fetchone()
-    ordinary = max(hits - golds, 0)
-    return Supply(golds, float(left), max(ordinary * r - float(taken), 1.0), ordinary, r)
+        cursor.execute(SUPPLY, {"batch": batch.pk, "r": r, "newest": NEWEST})
+        golds, left, of_newest, newest, hits = cursor.fetchone()
+    return Supply(golds, float(left), max(float(of_newest) * hits / max(newest, 1), 1.0), r)
 
 
 def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
