@@ -48,7 +48,7 @@ class Site:
             self._new.put(line.rstrip())
         self._new.put(None)
 
-    def wait_for(self, part: str, seconds: float = 60) -> str:
+    def wait_for(self, part: str, seconds: float = 120) -> str:
         """The next line with `part` in it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -171,74 +171,59 @@ def test_kill_9_leaves_nothing_running_and_the_next_start_recovers(start):
 
     site.process.kill()
 
-    assert none_left(tree, 15), left_of(tree)
+    assert none_left(tree, 60), left_of(tree)
     again = start()
     again.wait_for("Ready:")
     assert serves(again.url)
 
 
-def test_a_child_or_the_database_that_is_killed_comes_back(start):
+WORKER = "celery -A config --quiet worker"
+
+
+def test_what_is_killed_comes_back(start):
     site = start()
     site.wait_for("Ready:")
 
-    for part in ("granian", "celery -A config --quiet worker", "postgres -D"):
+    for part in ("granian", WORKER, "postgres -D"):
         before = site.child(part)
         os.kill(before, signal.SIGKILL)
-        site.wait_for("starting it again", 15)
-        assert wait_until(lambda part=part: site.child(part), 30) != before
-        assert wait_until(lambda: serves(site.url), 60)  # mostly Python's own start, on a busy machine
+        site.wait_for("starting it again")
+        assert wait_until(lambda part=part: site.child(part), 60) != before
+        assert wait_until(lambda: serves(site.url), 60)
+
+    # A pool process that is killed takes the lock of the pool with it: the worker has to go, too.
+    worker = site.child(WORKER)
+    for each in wait_until(lambda: [pid for pid, parent in parents().items() if parent == worker], 60):
+        os.kill(each, signal.SIGKILL)
+    site.wait_for("worker ended with signal SIGKILL")
+    assert wait_until(lambda: site.child(WORKER), 60) != worker
 
 
 def test_a_worker_that_takes_no_tasks_is_started_again(start):
-    site = start(WORKER_SILENT_SECONDS="6")
+    site = start(WORKER_SILENT_SECONDS="15")
     site.wait_for("Ready:")
-    worker = site.child("celery -A config --quiet worker")
-    time.sleep(6)
-    assert site.child("celery -A config --quiet worker") == worker  # a healthy one is left alone
+    worker = wait_until(lambda: site.child(WORKER), 60)
 
     os.kill(worker, signal.SIGSTOP)
 
-    site.wait_for("The worker took no task for 6 s", 40)
-    site.wait_for("worker ended with signal SIGKILL", 10)
+    site.wait_for("The worker took no task for 15 s", 120)
+    site.wait_for("worker ended with signal SIGKILL")
 
 
-def test_killing_the_pool_of_the_worker_does_not_stop_tasks(start):
-    site = start()
-    site.wait_for("Ready:")
-    worker = site.child("celery -A config --quiet worker")
-    pool = wait_until(lambda: [pid for pid, parent in parents().items() if parent == worker], 30)
-
-    for pid in pool:
-        os.kill(pid, signal.SIGKILL)
-
-    site.wait_for("worker ended with signal SIGKILL", 15)
-    assert wait_until(lambda: site.child("celery -A config --quiet worker"), 15) != worker
-
-
-def test_a_port_that_is_taken_is_named_with_what_to_do(start, port):
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", port))
-        other.listen()
-        site = start()
-
-        site.wait_for(
-            f"Port {port} is taken by another program. Stop that one, or choose another port: PORT={port + 1}"
-        )
-        assert site.process.wait(10) == 1
-
-
-def test_a_second_site_from_the_same_folder_is_refused_and_names_the_first(start, data_dir):
+def test_a_second_site_is_refused_and_says_what_to_do(start, data_dir, port):
     first = start()
     first.wait_for("Ready:")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
 
-    second = Site(data_dir, free)
+    on_its_port, on_its_data = Site(data_dir, port), Site(data_dir, free)
 
-    second.wait_for(f"already runs from {data_dir}: {first.url} (process {first.process.pid})")
-    assert second.process.wait(10) == 1
+    on_its_port.wait_for(
+        f"Port {port} is taken by another program. Stop that one, or choose another port: PORT={port + 1}"
+    )
+    on_its_data.wait_for(f"already runs from {data_dir}: {first.url} (process {first.process.pid})")
+    assert (on_its_port.process.wait(30), on_its_data.process.wait(30)) == (1, 1)
     assert serves(first.url)
 
 
