@@ -3,11 +3,16 @@
 import logging
 import os
 
+import hypothesis
 import pytest
 from django.conf import settings
 
 from config import postgres
 from tests.support.browser import chromium
+
+# How long an example takes says how busy the machine is, not whether it is right.
+hypothesis.settings.register_profile("touchstone", deadline=None)
+hypothesis.settings.load_profile("touchstone")
 
 pytest_plugins = ["tests.support.factories", "tests.support.api"]
 

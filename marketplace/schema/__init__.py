@@ -4,7 +4,7 @@
     answers = schema.parse({"digit": "7"}, hit_data)            # Invalid names each question: {"digit": "..."}
     schema["digit"].judgments(answers["digit"])                 # [Judged(part="", label=7, number=None)]
 
-The reference of the format is docs/questions.md.
+The reference of the format is docs/posting.md.
 """
 
 from marketplace.schema.kinds import BUILT_KINDS, CANT_TELL, KINDS, NA, Judged, is_na
