@@ -247,7 +247,8 @@ def work_next(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Http
     try:
         place = accept_ahead(worker=worker, batch=batch, median_seconds=figures.pay_of(batch).seconds or 0)
     except DomainError as refusal:
-        return refused(refusal)
+        # Nothing to show ahead is no fault of the page: it goes on with what it has.
+        return JsonResponse({"html": None, "code": refusal.code, "detail": refusal.message})
     html = render_to_string("work/stage.html", _stage(place, batch), request)
     return JsonResponse({"id": str(place.public_id), "html": html})
 
