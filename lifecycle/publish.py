@@ -8,12 +8,12 @@ costs at most that part. Phases of `publish`: check -> copy -> open, or -> undo,
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from io import BytesIO
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -24,7 +24,7 @@ from core.models import Operation
 from core.operations import Turn, start_operation
 from marketplace.errors import BatchNotOpen
 from marketplace.models import Batch, Hit
-from marketplace.rows import BadRow, Place, Reader, Row
+from marketplace.rows import BadRow, Place, Reader, Row, Source
 from marketplace.rules import Rules
 from marketplace.selectors import freeze_design
 from marketplace.services import media, posting
@@ -268,7 +268,7 @@ class Lot(NamedTuple):
     place: Place
 
 
-def read_ahead(file: BinaryIO, format: str, place: Place, row_check: RowCheck, most: int) -> Iterator[Lot]:
+def read_ahead(file: Source, format: str, place: Place, row_check: RowCheck, most: int) -> Generator[Lot, None, None]:
     """Lots of rows, the next one read while the server works on the last. An empty one is the end."""
     reader = Reader(file, format, place)
     with ThreadPoolExecutor(1) as thread:

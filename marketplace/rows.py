@@ -11,7 +11,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -28,6 +28,14 @@ LONGEST_EXPLANATION = 10_000
 
 GOLD, GOLD_OF = "gold", "gold:"
 RESERVED = frozenset({"external_id", "priority", "group", "explanation", GOLD})
+
+
+class Source(Protocol):
+    """A file of bytes, of Python or of a storage."""
+
+    def readline(self, limit: int, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> Any: ...
 
 
 class Row(NamedTuple):
@@ -96,7 +104,7 @@ class Reader:
     After a `BadRow` that leaves the rest unreadable (an open quote, a wrong encoding) there is no more.
     """
 
-    def __init__(self, file: BinaryIO, format: str, start: Place | None = None) -> None:
+    def __init__(self, file: Source, format: str, start: Place | None = None) -> None:
         if format not in FORMATS:
             raise ValueError(f"format must be one of {', '.join(FORMATS)}")
         start = start or Place()

@@ -107,7 +107,7 @@ class Categorical(Kind):
     labelled = True
     has_classes = True
     stops = True
-    graders = ("accepted",)
+    graders: tuple[str, ...] = ("accepted",)
 
     def classes(self, question: Question) -> tuple[str, ...]:
         return question.labels

@@ -5,14 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import orjson
 
 from marketplace.models import Batch, Hit, Media
-from marketplace.rows import BadRow, Place, Reader, Row
+from marketplace.rows import BadRow, Place, Reader, Row, Source
 from marketplace.services.copying import hits_by_external_id, row_hash, signed
 from marketplace.services.design import MEDIA_PREFIX, RowCheck
 
@@ -104,7 +104,7 @@ class Check:
             "columns": self.columns,
         }
 
-    def read(self, file: BinaryIO, format: str) -> Iterator[None]:
+    def read(self, file: Source, format: str) -> Iterator[None]:
         """Check on from `place`, stopping after every few thousand rows for the caller to look at the clock."""
         reader = Reader(file, format, self.place)
         held: list[Row] = []

@@ -104,7 +104,7 @@ def hits_by_external_id(batch: Batch, rows: Sequence[Row]) -> dict[str, tuple[in
     if not wanted:
         return {}
     found = HitData.objects.filter(batch=batch, external_id__in=wanted)
-    return {one.external_id: (one.hit_id, one.data) for one in found.only("external_id", "hit_id", "data")}
+    return {str(one.external_id): (one.hit_id, one.data) for one in found.only("external_id", "hit_id", "data")}
 
 
 def same_data(row: Row, before: Any) -> None:

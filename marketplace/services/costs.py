@@ -39,9 +39,9 @@ class Places:
             drawn = random.Random(f"{self.seed}:{index}").random() < SAMPLED_SHARE  # noqa: S311  no secret
             places = SAMPLED_PLACES if drawn else 1
             return places, places
-        if self.rules.mode == "budget" and self.rows is None:
+        if self.rows is None:
             return self.rules.first_places, self.rules.first_places
-        if self.rules.mode == "budget" and self.price:
+        if self.price:
             each, over = divmod(self.affordable, self.rows)
             return self.rules.first_places, min(self.rules.most_places, each + (index < over))
         return self.rules.first_places, self.rules.most_places
@@ -155,6 +155,7 @@ def check_floor(*, rules: Rules, reward: int, audience: str) -> None:
     hourly = hourly_pay(rules, reward)
     if audience != Project.Audience.PUBLIC or hourly is None or hourly >= settings.HOURLY_FLOOR:
         return
+    assert rules.estimated_seconds  # else there is no hourly pay
     least = Decimal(settings.HOURLY_FLOOR) * rules.estimated_seconds / 3600
     raise Invalid(
         "The pay is below the hourly floor.",

@@ -36,7 +36,7 @@ def main(format: str) -> None:
                 options |= {"save_all": True, "duration": picture.info.get("duration", 100)}
                 options |= {"loop": picture.info.get("loop", 0)}
             else:
-                picture = ImageOps.exif_transpose(picture)
+                ImageOps.exif_transpose(picture, in_place=True)
                 picture.info.clear()  # where it was taken, and whatever else was written beside the pixels
             picture.save(sys.stdout.buffer, format=format, **options)
     except MemoryError:
