@@ -196,7 +196,7 @@ class Crowd:
         self.workers = {reader: _worker(f"Simulated {reader.name}", reader.name) for reader in CROWD}
         truth = load_digits().target
         names = HitData.objects.filter(batch=batch).values_list("hit_id", "external_id")
-        self.truth = {hit_id: int(truth[int(name.partition("-")[2])]) for hit_id, name in names}
+        self.truth = {hit_id: int(truth[int((name or "-0").partition("-")[2])]) for hit_id, name in names}
         self.present = list(CROWD)
 
     def answer_one(self) -> bool:

@@ -410,7 +410,8 @@ def _check(name: str, full: bool) -> Finding:
         says, find = FUNCTIONS[name]
         return Finding(name, says, find()[:SHOWN])
     says, statement = STATEMENTS[name]
-    arguments = {"tables": list(APPEND_ONLY), "triggers": list(APPEND_ONLY.values()), "app": APP, "shown": SHOWN}
+    arguments: dict[str, Any] = {"tables": list(APPEND_ONLY), "triggers": list(APPEND_ONLY.values())}
+    arguments |= {"app": APP, "shown": SHOWN}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(f"SELECT * FROM ({statement}) AS broken LIMIT %(shown)s", arguments)  # noqa: S608  constants

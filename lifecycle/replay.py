@@ -19,6 +19,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,22 +32,19 @@ from django.utils import timezone
 from core.errors import Conflict, Invalid
 from core.money import format_amount
 from lifecycle import publish
-from lifecycle.accept import accept_named
 from lifecycle.close import close_batch, close_finished
 from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
+from lifecycle.doors import Door, HttpDoor, OwnDoor
 from lifecycle.invariants import check_invariants
 from lifecycle.operations import run_to_end
 from lifecycle.refit import refit_project, refits_due
-from lifecycle.submit import submit
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.errors import AlreadyHad, CapReached, HitFull, NotEligible
-from marketplace.models import Assignment, Batch, Hit, HitData, Participation, Project, Requester
-from marketplace.selectors import design_of
+from marketplace.models import Answer, Assignment, Batch, Hit, HitData, Participation, Project, Requester
 from marketplace.services.accepting import check_in
 from marketplace.services.posting import attach_upload, create_batch, preview_batch
 from marketplace.services.projects import create_project
-from marketplace.services.submitting import parse_body, revise_answer
 from payments.models import Account
 from payments.selectors import balance
 from payments.services.deposits import confirm_deposit, request_deposit
@@ -131,6 +129,8 @@ class Settings:
     adaptive: bool = False
     target: float = 0.95
     reward: str = "0.01"
+    #: Address of a running site on this database: workers come over HTTP then.
+    site: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,12 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
+#: Requests under way at once, over HTTP.
+CONNECTIONS = 8
+#: Seconds without any progress after which a site's clock is taken for dead.
+PATIENCE = 60
+
+
 class Replay:
     """One recording and the market that it is pushed through."""
 
@@ -206,11 +212,14 @@ class Replay:
         self.workers = _workers(sorted({worker for _, worker, _ in self.recording.answers}), self.tag)
         self.project = self._project()
         self.batches = [self._publish(number, tasks) for number, tasks in sorted(self._uploads().items())]
-        rows = HitData.objects.filter(batch__in=self.batches).select_related("hit")
+        rows = HitData.objects.filter(batch__in=self.batches).select_related("hit__data_row")
         self.hits: dict[str, Hit] = {row.external_id or "": row.hit for row in rows}
         by_pk = {batch.pk: batch for batch in self.batches}
         for hit in self.hits.values():
             hit.batch = by_pk[hit.batch_id]
+        self.door: Door = OwnDoor(self.workers)
+        if self.settings.site:
+            self.door = HttpDoor(self.workers, self.settings.site, connections=CONNECTIONS)
 
     def _project(self) -> Project:
         rules: dict[str, Any] = {
@@ -268,16 +277,41 @@ class Replay:
 
     def give_all(self, progress: Progress) -> None:
         """Every recorded answer, in the order in which they were recorded."""
-        held: dict[tuple[str, str], int] = {}
-        for number, (task, worker, label) in enumerate(self.recording.answers, 1):
-            if (task, worker) in held:
-                self._revise(held[task, worker], self.hits[task], label)
-            else:
-                held[task, worker] = self._answer(worker, self.hits[task], label)
+        if self.settings.site:
+            self._give_all_at_once(progress)
+            return
+        held: dict[tuple[str, str], Any] = {}
+        for number, answer in enumerate(self.recording.answers, 1):
+            self._give(answer, held)
             if number % FULL_ROUND == 0:
                 self._work_off()
             progress(1)
         self._work_off()
+
+    def _give_all_at_once(self, progress: Progress) -> None:
+        """Over HTTP: several workers at the same time, each in their own order; the site's clock does the rest."""
+        by_worker: dict[str, list[tuple[str, str, str]]] = {}
+        for answer in self.recording.answers:
+            by_worker.setdefault(answer[1], []).append(answer)
+
+        def give(answers: Sequence[tuple[str, str, str]]) -> None:
+            held: dict[tuple[str, str], Any] = {}
+            for answer in answers:
+                try:
+                    self._give(answer, held)
+                except NotEligible:
+                    return  # paused by the site's gates
+                progress(1)
+
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            list(pool.map(give, by_worker.values()))
+
+    def _give(self, answer: tuple[str, str, str], held: dict[tuple[str, str], Any]) -> None:
+        task, worker, label = answer
+        if (task, worker) in held:
+            self.door.revise(worker, held[task, worker], body(label))
+        else:
+            held[task, worker] = self.door.answer(worker, self.hits[task], body(label))
 
     def _work_off(self) -> None:
         """The clock, up to where nothing is due. Scores are taken in; nobody is paused for them."""
@@ -318,7 +352,7 @@ class Replay:
             del rooms[chosen]
             task = by_pk[chosen]
             try:
-                self._answer(worker, self.hits[task], tasks[task])
+                self.door.answer(worker, self.hits[task], body(tasks[task]))
             except (HitFull, AlreadyHad):
                 continue
             except (NotEligible, CapReached):
@@ -342,28 +376,30 @@ class Replay:
             refit_project(project=self.project)
         return 0
 
-    # --- one answer -----------------------------------------------------------------------------------------------
-
-    def _answer(self, worker: str, hit: Hit, label: str) -> int:
-        place = accept_named(worker=self.workers[worker], hit=hit)
-        submit(assignment=Assignment(pk=place.assignment_id, batch=hit.batch, hit=hit), raw=body(label))
-        return place.assignment_id
-
-    def _revise(self, assignment_id: int, hit: Hit, label: str) -> None:
-        raw = body(label)
-        parsed = parse_body(raw, design_of(hit.batch).schema, {})
-        revise_answer(assignment=Assignment.objects.get(pk=assignment_id), raw=raw, parsed=parsed)
-
     # --- the end --------------------------------------------------------------------------------------------------
 
     def finish(self) -> Report:
         """Close what is open, fit once more, and see what came out."""
+        if self.settings.site:
+            self._wait_for_clock()
         run_dry([digest_due, take_in_scores, decide_due, close_finished])
         for batch in Batch.objects.filter(pk__in=[b.pk for b in self.batches]).exclude(state="closed"):
             close_batch(batch=batch)
         run_dry([digest_due, decide_due])
         refit_project(project=self.project)
         return self.report()
+
+    def _wait_for_clock(self) -> None:
+        """Until the site's own clock has digested every answer."""
+        waiting = Answer.objects.filter(assignment__batch__in=self.batches, digested_at=None)
+        left, since = waiting.count(), time.monotonic()
+        while left:
+            time.sleep(0.5)
+            before, left = left, waiting.count()
+            if left < before:
+                since = time.monotonic()
+            elif time.monotonic() - since > PATIENCE:
+                raise Conflict("The site does not digest answers. Does its sweep run, on this very database?")
 
     def report(self) -> Report:
         labels, confidences = self._delivered()
@@ -393,9 +429,10 @@ class Replay:
 
     def _delivered(self) -> tuple[dict[str, str], dict[str, float]]:
         found = Belief.objects.filter(hit__batch__in=self.batches, question=QUESTION, label__isnull=False)
-        labels, confidences = {}, {}
+        labels: dict[str, str] = {}
+        confidences: dict[str, float] = {}
         for task, label, confidence in found.values_list("hit__data_row__external_id", "label", "confidence"):
-            labels[task], confidences[task] = self.recording.classes[label], confidence
+            labels[task or ""], confidences[task or ""] = self.recording.classes[label or 0], confidence
         return labels, confidences
 
     def _majority(self, tasks: Sequence[str]) -> float | None:

@@ -32,6 +32,7 @@ from quality.services.log import Log, read_log, read_texts
 
 VERSION = f"1; numpy {version('numpy')}; scipy {version('scipy')}"
 #: Draws of the interval of agreement; fewer where each takes long.
+LEVELS: dict[str, agreement.Level] = {"ordinal": "ordinal", "number": "interval"}
 DRAWS, FEWER_DRAWS, MANY_ITEMS = 1000, 100, 20_000
 
 
@@ -228,7 +229,7 @@ def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int) -> dict[str, An
 
 def agreement_of(asked: Asked, log: Log, seed: int) -> dict[str, Any] | None:
     """Krippendorff's alpha on the first answers to each item only: stopping early bends it otherwise."""
-    level = {"ordinal": "ordinal", "number": "interval"}.get(asked.question.kind, "nominal")
+    level: agreement.Level = LEVELS.get(asked.question.kind, "nominal")
     values = log.number if level == "interval" else log.label
     keep = (log.weight > 0) & (~np.isnan(log.number) if level == "interval" else log.label >= 0)
     if not keep.any():
@@ -241,12 +242,15 @@ def agreement_of(asked: Asked, log: Log, seed: int) -> dict[str, Any] | None:
     rank = np.arange(len(item)) - np.repeat(start, np.diff(np.r_[start, len(item)]))
     first = order[rank < np.array([least[batch] for batch in log.batch[order].tolist()])]
     columns = log.item[first], log.worker[first], values[first]
-    alpha = agreement.krippendorff_alpha(*columns, level=level)  # type: ignore[arg-type]
+    alpha = agreement.krippendorff_alpha(*columns, level=level)
     if np.isnan(alpha):
         return None
     draws = DRAWS if len(start) <= MANY_ITEMS else FEWER_DRAWS
     low, high = agreement.krippendorff_interval(
-        *columns, level=level, rng=np.random.default_rng(seed), draws=draws  # type: ignore[arg-type]
+        *columns,
+        level=level,
+        rng=np.random.default_rng(seed),
+        draws=draws,
     )
     return {"alpha": round(alpha, 4), "low": round(low, 4), "high": round(high, 4), "level": level}
 
@@ -305,8 +309,8 @@ def write(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -> Aggreg
             for row in belief_rows(asked, log, fitted):
                 copy.write_row(row)
         cursor.execute("ANALYZE fitted")
-        about = {"question": run.question, "run": run.pk, "project": run.project_id, "last": run.last_judgment}
-        about["calibrated"] = fitted.calibrated
+        about: dict[str, Any] = {"question": run.question, "run": run.pk, "project": run.project_id}
+        about |= {"last": run.last_judgment, "calibrated": fitted.calibrated}
         cursor.execute(UNSETTLED, about)
         run.unsettled = [hit_id for (hit_id,) in cursor.fetchall()]  # type: ignore[attr-defined]
         cursor.execute(WRITE_BELIEFS, about)
@@ -443,5 +447,3 @@ def changed_since(run: AggregationRun, *, tolerance: float = 1e-4) -> list[dict[
         if found is None or found[0] != label or abs(found[1] - confidence) > tolerance:
             broken.append({"run": run.pk, "hit": hit_id, "part": part, "delivered": [label, confidence], "now": found})
     return broken
-
-

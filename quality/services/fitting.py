@@ -87,7 +87,7 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         return None
     # Pairs of things are items like others here; "can't tell" stands on no scale, so it makes an ordinal one nominal.
     is_scale = question.kind == "ordinal" and not (question.na and (log.label == n - 1).any())
-    chosen = default_estimator("ordinal") if is_scale else HierarchicalDawidSkene
+    chosen: type[Any] = default_estimator("ordinal") if is_scale else HierarchicalDawidSkene
     if question.kind == "categorical":
         chosen = default_estimator("categorical")
     model = chosen(seed=seed, gold_sample="balanced").fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--adaptive", action="store_true", help="The market chooses and stops.")
         parser.add_argument("--target", type=float, default=0.95, help="Confidence to stop at, with --adaptive.")
+        parser.add_argument(
+            "--http", nargs="?", const="", metavar="URL", help="Workers come over HTTP to the site on this data."
+        )
         parser.add_argument("--json", action="store_true", help="One JSON object as the last line.")
 
     def handle(self, *, labels: Path, truth: Path | None, **options: Any) -> None:
@@ -37,6 +41,7 @@ class Command(BaseCommand):
             seed=options["seed"],
             adaptive=options["adaptive"],
             target=options["target"],
+            site=self.site(options["http"]),
         )
         try:
             recording = read_recording(labels, truth)
@@ -50,6 +55,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(report.to_json()))
         if report.invariants_broken:
             sys.exit(1)
+
+    def site(self, given: str | None) -> str:
+        """The address after --http, else that of the site which `make run` starts; empty without --http."""
+        return "" if given is None else given or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
 
     def tell(self, recording: Recording, chosen: Settings, report: Report) -> None:
         say = self.stdout.write
