@@ -119,6 +119,10 @@ def find_work(request: HttpRequest, worker: Worker) -> HttpResponse:
         "currency": settings.LEDGER_CURRENCY,
         "scale": round(max([2.5 * floor, *(1.1 * (job.pay.high or job.pay.hourly or 0) for job in jobs)])),
         "is_done": "done" in request.GET,
+        "sent_back": assignments_of_worker(worker)
+        .filter(state=Assignment.State.REVISING)
+        .select_related("batch__project")
+        .order_by("decide_at"),
     }
     return render(request, "work/find.html", context)
 
@@ -203,7 +207,8 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     batch = assignment.batch
     design = design_of(batch)
     requester = batch.project.requester
-    context = _stage(place_of(assignment), batch) | {
+    before = assignment.answers.order_by("-version").first() if assignment.state == Assignment.State.REVISING else None
+    context = _stage(place_of(assignment), batch, (before.data or {}).get("answers") if before else None) | {
         "project": batch.project,
         "currency": requester.currency,
         "currency_sign": SYMBOLS.get(requester.currency, f"{requester.currency} "),
@@ -218,9 +223,9 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     return render(request, "work/page.html", context)
 
 
-def _stage(place: Place, batch: Batch) -> dict[str, Any]:
-    """What `work/stage.html` needs: the same for every place."""
-    shown = show_item(design_of(batch), place.data, batch.project.requester_id)
+def _stage(place: Place, batch: Batch, answers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What `work/stage.html` needs: the same for every place; `answers` are those that were sent back."""
+    shown = show_item(design_of(batch), place.data, batch.project.requester_id, answers)
     of_place = {
         name: reverse(view, args=[place.public_id])
         for name, view in {

@@ -107,7 +107,17 @@ def test_a_label_from_data_cannot_leave_the_chart():
     assert "<script>" not in html and "<b>" not in html
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "core/static/touchstone").iterdir()), ids=lambda path: path.name)
+WORKERS_READ = [
+    *(ROOT / "core/static/touchstone").iterdir(),
+    *(ROOT / "core/templates").glob("base*.html"),
+    *(ROOT / "core/templates/parts").iterdir(),
+    *(ROOT / "marketplace/templates/work").rglob("*.html"),
+    *(ROOT / "payments/templates/earnings").iterdir(),
+    *(ROOT / "quality/templates/quiz").iterdir(),
+]
+
+
+@pytest.mark.parametrize("path", sorted(WORKERS_READ), ids=lambda path: path.name)
 def test_what_a_worker_loads_has_no_telling_word(path):
     found = TELLING.findall(path.read_text())
 
