@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from core.staff import LookOnly, act, amount_column, reason_of
+from lifecycle import pay_out
 from payments.models import Account, Deposit, Entry, Payout, Transfer
 from payments.services.deposits import confirm_deposit, refuse_deposit
-from payments.services.payouts import fail_payout, send_payout, settle_payout
 
 
 @admin.register(Deposit)
@@ -51,21 +51,21 @@ class PayoutAdmin(LookOnly):
     @admin.action(description="Send: the transfer is being made")
     def send(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
-            return send_payout(payout=row, by=request.user)
+            return pay_out.send(payout=row, by=request.user)
 
         act(request, rows, do, one="%d payout is being sent.", many="%d payouts are being sent.")
 
     @admin.action(description="Paid: the money has arrived (reason: its reference)")
     def settle(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
-            return settle_payout(payout=row, by=request.user, reference=reason_of(request))
+            return pay_out.settle(payout=row, by=request.user, reference=reason_of(request))
 
         act(request, rows, do, one="%d payout is paid.", many="%d payouts are paid.")
 
     @admin.action(description="Came back, with a reason")
     def fail(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
-            return fail_payout(payout=row, by=request.user, reason=reason_of(request))
+            return pay_out.fail(payout=row, by=request.user, reason=reason_of(request))
 
         act(request, rows, do, one="%d payout came back.", many="%d payouts came back.")
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core import money
+from core.api.tables import safe_cell
 from payments.models import Entry
 from payments.selectors import statement
 
@@ -123,10 +123,6 @@ def as_csv(kind: str, owner_id: int, currency: str) -> Iterator[str]:
     for entry in statement(kind, owner_id, currency).order_by("pk").iterator(chunk_size=2000):
         balance += entry.amount
         transfer = entry.transfer
-        memo = f"'{transfer.memo}" if transfer.memo[:1] in "=+-@\t\r" and transfer.memo else transfer.memo
+        memo = safe_cell(transfer.memo)
         amounts = [money.format_amount(entry.amount), money.format_amount(balance)]
         yield write([transfer.created_at.isoformat(), transfer.kind, transfer.public_id, memo, *amounts, currency])
-
-
-def some(count: int) -> str:
-    return _("%d answers approved") % count if count > 1 else _("1 answer approved")

@@ -13,8 +13,9 @@ from core.errors import DomainError
 from core.pages import tell
 from marketplace.models import Membership, Requester
 from marketplace.selectors import requesters_of
+from marketplace.services.members import invite_member
 from marketplace.views.requester import for_requesters
-from users.models import ApiToken, Invitation
+from users.models import ApiToken
 from users.services import create_token, revoke_token
 
 SCOPES = ("read", "write", "money")
@@ -48,11 +49,14 @@ def _owns(request: HttpRequest, requester: Requester) -> bool:
 @for_requesters
 def invite(request: HttpRequest, requester: Requester) -> HttpResponse:
     """A link that makes one person a member. It is shown once, here."""
-    role = request.POST.get("role", "")
-    if not _owns(request, requester) or role not in Membership.Role.values:
-        messages.error(request, _("Owners invite, with a role. Nobody was invited."))
+    if not _owns(request, requester):
+        messages.error(request, _("Owners invite. Nobody was invited."))
         return redirect("studio_team")
-    invitation = Invitation.objects.create(role="requester", requester_id=requester.pk, member_role=role)
+    try:
+        invitation = invite_member(requester=requester, email="", role=request.POST.get("role", ""))
+    except DomainError as refusal:
+        tell(request, refusal)
+        return redirect("studio_team")
     address = f"{reverse('account_signup')}?invitation={invitation.code}"
     return _page(request, requester, link=request.build_absolute_uri(address))
 

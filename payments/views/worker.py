@@ -21,6 +21,7 @@ from core import charts, money
 from core.errors import DomainError
 from core.pages import tell
 from core.templatetags.touchstone import SYMBOLS, money_words
+from lifecycle import pay_out
 from marketplace.figures import to_cent
 from marketplace.models import Assignment
 from marketplace.selectors import assignments_of_worker
@@ -29,7 +30,6 @@ from marketplace.services.judging import APPEAL_WINDOW
 from marketplace.views.worker import for_workers
 from payments.models import Account, Entry, Payout
 from payments.selectors import balance
-from payments.services.payouts import request_payout, retry_payout
 from payments.statements import Subject, as_csv, page_of
 from workers_app.models import Worker
 
@@ -168,7 +168,7 @@ def earnings_payouts(request: HttpRequest, worker: Worker) -> HttpResponse:
 def ask_payout(request: HttpRequest, worker: Worker) -> HttpResponse:
     try:
         amount = money.parse(request.POST.get("amount", "").replace(",", "."), decimals=2)
-        request_payout(worker=worker, amount=amount)
+        pay_out.request(worker=worker, amount=amount)
     except DomainError as refusal:
         tell(request, refusal)
         return redirect("earnings")
@@ -181,7 +181,7 @@ def ask_payout(request: HttpRequest, worker: Worker) -> HttpResponse:
 def ask_again(request: HttpRequest, worker: Worker, payout_id: uuid.UUID) -> HttpResponse:
     payout = get_object_or_404(worker.payouts, public_id=payout_id)
     try:
-        retry_payout(payout=payout)
+        pay_out.request_again(payout=payout)
     except DomainError as refusal:
         tell(request, refusal)
     return redirect("earnings_payouts")

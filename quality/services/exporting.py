@@ -16,14 +16,13 @@ from typing import Any
 import orjson
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from core.api.tables import safe_cell
 from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.schema import Question
 from marketplace.selectors import design_of
 from quality.models import Belief, Judgment
 from workers_app.services.pseudonyms import pseudonyms
 
-#: Beginnings that a spreadsheet takes for a formula, and their full-width forms.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 #: Label of the filter -> states of beliefs; empty: every item, decided or not.
 STATES: dict[str, tuple[str, ...]] = {
     "": (),
@@ -193,5 +192,4 @@ def cell(value: Any) -> str:
         return str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = " | ".join(value)
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    return safe_cell(value if isinstance(value, str) else orjson.dumps(value).decode())

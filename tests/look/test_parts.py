@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.template import Context, Template
 
 from core import charts
 from core.templatetags import touchstone as tags
+from quality.estimators import DawidSkene
+from quality.estimators.data import anaesthetists
 
 ROOT = Path(__file__).resolve().parents[2]
 TELLING = re.compile(r"gold|correct|honeypot|(?<![a-z])tests?(?![a-z])", re.IGNORECASE)
@@ -133,3 +136,21 @@ def test_no_template_breaks_the_content_policy(path):
     assert not re.search(r"\sstyle=|\son[a-z]+=\"|javascript:|<style", text), "inline styles and handlers are forbidden"
     assert not re.search(r"#[0-9a-fA-F]{6}\b", text), "colours live in the stylesheet"
     assert "|safe" not in text
+
+
+def test_the_first_page_shows_what_the_estimator_finds_in_the_1979_table():
+    """The figures of the home page are of a run, not of a hand: here is the run."""
+    items, workers, labels = anaesthetists()
+    fitted = DawidSkene().fit(items, workers, labels)
+    shown = (ROOT / "core/templates/public/home.html").read_text()
+    streaks = (ROOT / "core/templates/public/streaks.html").read_text()
+
+    rows = re.findall(r'<tr><th scope="row">(\d+)</th>.*?lab">(\d)</td><td class="n">([\d.]+)', shown)
+    assert [int(patient) for patient, _label, _sure in rows] == [2, 7, 35, 38]
+    for patient, label, sure in rows:
+        row = list(fitted.items_).index(int(patient))
+        assert int(fitted.labels_[row]) == int(label)
+        # What is all but certain is written as 99.9: nothing here is sure.
+        assert min(round(float(fitted.confidence_[row]) * 100, 1), 99.9) == float(sure)
+    right = [float(fitted.prior_ @ np.diag(one)) for one in fitted.confusions_]
+    assert re.findall(r'class="end strong"[^>]*>(0\.\d\d)<', streaks) == [f"{one:.2f}" for one in right]
