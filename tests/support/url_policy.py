@@ -22,7 +22,7 @@ from lifecycle.decide import approve, reject
 from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.submit import submit
-from marketplace.models import Assignment, Batch, Hit, Participation
+from marketplace.models import Assignment, Batch, Hit, Media, Participation
 from marketplace.services.appealing import file_appeal
 from marketplace.services.hooks import create_webhook
 from marketplace.services.members import invite_member, join
@@ -153,6 +153,11 @@ class World:
     @cached_property
     def draft(self) -> Batch:
         return Batch.objects.create(project=self.project, name="a draft")
+
+    @cached_property
+    def failed_media(self) -> Media:
+        address = "https://x.example/a.png"
+        return Media.objects.create(requester=self.requester, source_url=address, state="failed", error="It said 404.")
 
     @cached_property
     def standing(self) -> Batch:

@@ -38,6 +38,10 @@ def hit(w: World) -> dict[str, Any]:
     return {"hit_id": w.hit.data_row.public_id}
 
 
+def failed_media(w: World) -> dict[str, Any]:
+    return {"media_id": w.failed_media.public_id}
+
+
 def gold(w: World) -> dict[str, Any]:
     return {"gold_id": w.gold.public_id}
 
@@ -175,6 +179,15 @@ API = [
          status=201, wrong=Wrong(400, "invalid", body={"data": {"colour": "red"}})),
     Line("api-batch-rows-file", "PUT", kwargs=batch, body=b"text\nnew\n", content_type="text/csv", status=202,
          wrong=Wrong(409, "not_open", before=close, body=b"text\nnew\n")),
+    Line("api-batch-rows-csv", kwargs=batch),
+    Line("api-batch-media", kwargs=batch, wrong=BAD_CURSOR),
+    Line("api-media-upload", "PUT", kwargs=organisation, body=b"ID3sound", content_type="audio/mpeg",
+         wrong=Wrong(400, "invalid", body=b"no media")),
+    Line("api-media", kwargs=failed_media),
+    Line("api-media", "PUT", kwargs=failed_media, body=b"ID3sound", content_type="audio/mpeg",
+         wrong=Wrong(400, "invalid", body=b"no media")),
+    Line("api-media-fetch", "POST", kwargs=failed_media,
+         wrong=Wrong(409, ILLEGAL, before=lambda w: setattr_and_save(w.failed_media, state="ready"))),
     Line("api-batch-hits", kwargs=batch, wrong=BAD_CURSOR),
     Line("api-hit", kwargs=hit),
     Line("api-hit-cancel", "POST", kwargs=hit,
