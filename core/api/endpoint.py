@@ -37,7 +37,7 @@ class PageQuery(Input):
     limit = serializers.IntegerField(
         min_value=1, max_value=pagination.LARGEST_LIMIT, default=pagination.DEFAULT_LIMIT, help_text="Rows in the page."
     )
-    cursor = serializers.CharField(required=False, default="", help_text="`next_cursor` of the page before.")
+    cursor = serializers.CharField(required=False, allow_blank=True, default="", help_text="`next_cursor` of the page before.")
 
 
 class OneRenderer(BaseContentNegotiation):
