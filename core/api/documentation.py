@@ -13,8 +13,29 @@ class Schema(AutoSchema):
         return f"{self.method.lower()}{type(self.view).__name__}"
 
 
+#: No text holds a NUL; where one must not be blank, something in it is no space.
+ANY_TEXT, SOME_TEXT = r"^[^\x00]*$", r"^[^\x00]*[^\x00\s][^\x00]*$"
+
+
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for name, schema in result.get("components", {}).get("schemas", {}).items():
         if schema.get("type") == "object" and name.endswith("In"):
             schema["additionalProperties"] = False
+            _bound(schema)
+        else:  # what goes out may be blank
+            for inner in (schema.get("properties") or {}).values():
+                inner.pop("minLength", None)
     return result
+
+
+def _bound(schema: Any) -> None:
+    """Say of every text in what comes in which characters it may hold."""
+    if not isinstance(schema, dict):
+        return
+    kind = schema.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    if "string" in kinds and not {"pattern", "format", "enum", "contentMediaType"} & set(schema):
+        schema["pattern"] = SOME_TEXT if schema.get("minLength") else ANY_TEXT
+    for inner in (schema.get("properties") or {}).values():
+        _bound(inner)
+    _bound(schema.get("items"))

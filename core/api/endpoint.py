@@ -37,7 +37,9 @@ class PageQuery(Input):
     limit = serializers.IntegerField(
         min_value=1, max_value=pagination.LARGEST_LIMIT, default=pagination.DEFAULT_LIMIT, help_text="Rows in the page."
     )
-    cursor = serializers.CharField(required=False, allow_blank=True, default="", help_text="`next_cursor` of the page before.")
+    cursor = serializers.CharField(
+        required=False, allow_blank=True, default="", help_text="`next_cursor` of the page before."
+    )
 
 
 class OneRenderer(BaseContentNegotiation):
@@ -87,7 +89,7 @@ def act(
     many: bool = False,
     paged: bool = False,
     shape: Callable[[Request, Sequence[Any]], Sequence[Any]] | None = None,
-    keyed: bool = False,
+    keyed: bool | int = False,
     content: str = "",
     refuses: Sequence[int] = (),
     tag: str = "",
@@ -102,7 +104,7 @@ def act(
     body : media types of a body that the method reads itself.
     gives : what the result is written by; `many`: a list; `paged`: a page of the queryset that the method returns.
     shape : turns the rows of a page, all at once, into what `gives` reads.
-    keyed : an `Idempotency-Key` has it done once.
+    keyed : an `Idempotency-Key` has it done once; a number: of at most so many characters.
     content : media type of a result that the method writes itself, as an `HttpResponse`.
     refuses : further statuses that it may answer with.
     """
@@ -114,7 +116,7 @@ def act(
         @wraps(method)
         def answer(self: Endpoint, request: Request, **path: Any) -> HttpResponseBase:
             if asked:
-                path["query"] = read(asked, request.query_params.dict())
+                path["query"] = read(asked, request.query_params.dict(), strict=False)
             if takes is None or not keyed or idempotency.HEADER not in request.headers:
                 return perform(self, request, path)
             return idempotency.once(
@@ -150,7 +152,7 @@ def act(
     def _documented(answer: Handler) -> Handler:
         parameters: list[Any] = [asked] if asked else []
         if keyed:
-            parameters.append(KEY_PARAMETER)
+            parameters.append(key_parameter(idempotency.LONGEST if keyed is True else keyed))
         success: Any = OpenApiResponse(description="Done.")
         if content:
             success = {(status, content): OpenApiTypes.BINARY}
@@ -178,13 +180,16 @@ def act(
     return decorate
 
 
-KEY_PARAMETER = OpenApiParameter(
-    name=idempotency.HEADER,
-    location=OpenApiParameter.HEADER,
-    type={"type": "string", "pattern": "^[!-~]{1,100}$"},
-    required=False,
-    description="Your name for this very act: repeated with the same key it is done once, and answered the same.",
-)
+def key_parameter(longest: int) -> OpenApiParameter:
+    return OpenApiParameter(
+        name=idempotency.HEADER,
+        location=OpenApiParameter.HEADER,
+        type={"type": "string", "pattern": f"^[!-~]{{1,{longest}}}$"},
+        required=False,
+        description="Your name for this very act: repeated with the same key it is done once, and answered the same.",
+    )
+
+
 _pages: dict[type, type[serializers.Serializer]] = {}
 
 
@@ -199,9 +204,9 @@ def page_of(gives: type[serializers.BaseSerializer]) -> type[serializers.Seriali
     return _pages[gives]
 
 
-def read(serializer: type[Input], data: Any) -> dict[str, Any]:
+def read(serializer: type[Input], data: Any, *, strict: bool = True) -> dict[str, Any]:
     """`data` through `serializer`. Raises DRF's `ValidationError`."""
-    found = serializer(data=data)
+    found = serializer(data=data, context={"strict": strict})
     found.is_valid(raise_exception=True)
     return dict(found.validated_data)
 

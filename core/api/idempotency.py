@@ -8,6 +8,7 @@ unfinished row and does the work. What had no effect (a refusal, an error) is no
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from core.models import IdempotencyKey
 
 HEADER = "Idempotency-Key"
 LONGEST = 200
+PATTERN = re.compile(rf"[!-~]{{1,{LONGEST}}}")
 #: Kept for at least this long.
 KEPT = timedelta(hours=24)
 
@@ -39,8 +41,8 @@ def once(*, request: HttpRequest, body: bytes, principal: str, work: Callable[[]
     Invalid, KeyReused, InFlight
     """
     key = request.headers[HEADER]
-    if not key.isprintable() or not 0 < len(key) <= LONGEST:
-        raise Invalid(errors={HEADER: f"1 to {LONGEST} printable characters."})
+    if not PATTERN.fullmatch(key):
+        raise Invalid(errors={HEADER: f"1 to {LONGEST} printable ASCII characters without spaces."})
     name = {"principal": principal, "method": request.method, "path": request.path[:300], "key": key}
     said = f"{request.get_full_path()}\n{request.content_type}\n".encode() + body
     digest = hashlib.sha256(said).hexdigest()

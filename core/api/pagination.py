@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from core.errors import Invalid
+from core.errors import NotThere
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
 
@@ -22,7 +22,7 @@ def page(rows: QuerySet[Any], *, cursor: str = "", limit: int = DEFAULT_LIMIT) -
 
     Raises
     ------
-    Invalid
+    NotThere
         When the cursor is none of ours.
     """
     if cursor:
@@ -45,7 +45,9 @@ def unseal(cursor: str) -> int:
         raw = b""
     sealed, mark = raw[:16], raw[16:]
     if len(raw) != 24 or not hmac.compare_digest(mark, _digest(b"seal", sealed)[:8]):
-        raise Invalid(errors={"cursor": "Use the `next_cursor` of the page before, unchanged."})
+        raise NotThere(
+            "There is no such page. Use the `next_cursor` of the page before, unchanged.", code="no_such_page"
+        )
     hidden = bytes(a ^ b for a, b in zip(sealed[8:], _digest(b"hide", sealed[:8]), strict=False))
     return int.from_bytes(hidden, "big")
 

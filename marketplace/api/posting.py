@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, Empty, Input, JsonList, JsonObject
-from core.errors import Invalid
+from core.errors import Invalid, NotThere
 from core.models import Operation
 from core.operations import cancel_operation
 from lifecycle.close import close_batch
@@ -429,7 +429,7 @@ class BatchMore(Endpoint):
             rows = Hit.objects.filter(batch=batch, data_row__public_id__in=data["hits"])
             ids = list(rows.values_list("pk", flat=True))
             if len(ids) != len(set(data["hits"])):
-                raise Invalid(errors={"hits": "Some of these are no HITs of this batch."})
+                raise NotThere(errors={"hits": "Some of these are no HITs of this batch."})
         return {"hits": posting.ask_for_more(batch=batch, answers=data["answers"], hit_ids=ids)}
 
 

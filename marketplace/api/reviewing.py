@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, Input
 from core.api.idempotency import HEADER
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotThere
 from lifecycle import decide
 from lifecycle.bonus import pay_bonus
 from lifecycle.compensate import MOST_AT_ONCE, Line, compensate
@@ -211,7 +211,7 @@ class Decisions(Endpoint):
         batch = batch_for(request, batch_id, "reviewer")
         found = {row.public_id: row for row in batch.assignments.filter(public_id__in=data["assignments"])}
         if missing := [str(one_id) for one_id in data["assignments"] if one_id not in found]:
-            raise Invalid(errors=dict.fromkeys(missing[:20], "There is no such assignment in this batch."))
+            raise NotThere(errors=dict.fromkeys(missing[:20], "There is no such assignment in this batch."))
         if data["decision"] == "reject" and not data["reason"].strip():
             raise Invalid(errors={"reason": "Say what was wrong: the worker reads it, and may appeal."})
         decided = set()
@@ -247,7 +247,7 @@ class Compensations(Endpoint):
         found = {row.public_id: row for row in batch.assignments.filter(public_id__in=wanted)}
         if missing := [number for number, one_id in enumerate(wanted) if one_id not in found]:
             there = "There is no such assignment in this batch."
-            raise Invalid(errors={f"lines[{number}].assignment": there for number in missing[:20]})
+            raise NotThere(errors={f"lines[{number}].assignment": there for number in missing[:20]})
         lines = [Line(found[line["assignment"]], line["amount"], line["reason"]) for line in data["lines"]]
         return {"items": compensate(batch=batch, lines=lines, by=request.user)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from functools import lru_cache
 from typing import Any
@@ -25,11 +26,12 @@ from users.api.lean import LeanEndpoint
 from workers_app.models import Worker
 
 LONGEST_KEY = 80
+KEY = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
 
 
 class AcceptIn(Input):
-    accept_key = serializers.CharField(
-        required=False, max_length=LONGEST_KEY, help_text="Your name for this act; the header Idempotency-Key does too."
+    accept_key = serializers.RegexField(
+        f"^{KEY.pattern}$", required=False, help_text="Your name for this act; the header Idempotency-Key does too."
     )
 
 
@@ -59,7 +61,7 @@ class ReceiptOut(serializers.Serializer):
 
 
 class AcceptNext(LeanEndpoint):
-    @act("work", takes=AcceptIn, gives=PlaceOut, status=201, keyed=True, refuses=[402], tag="work")
+    @act("work", takes=AcceptIn, gives=PlaceOut, status=201, keyed=LONGEST_KEY, refuses=[402], tag="work")
     def post(self, request: HttpRequest, worker_id: int, batch_id: uuid.UUID) -> dict[str, Any]:
         """Take a place on a HIT of this batch; which one, we choose. The same key gives the same place."""
         key = _accept_key(request)
@@ -73,7 +75,7 @@ class AcceptNext(LeanEndpoint):
 
 
 class AcceptNamed(LeanEndpoint):
-    @act("work:any", takes=AcceptIn, gives=PlaceOut, status=201, keyed=True, tag="work")
+    @act("work:any", takes=AcceptIn, gives=PlaceOut, status=201, keyed=LONGEST_KEY, tag="work")
     def post(self, request: HttpRequest, worker_id: int, hit_id: uuid.UUID) -> dict[str, Any]:
         """Take a place on this very HIT: for replaying recorded answers."""
         key = _accept_key(request)
@@ -136,8 +138,8 @@ def _accept_key(request: HttpRequest) -> str | None:
             raise Invalid(errors={"body": "Send an object with `accept_key`, or nothing."})
         if "accept_key" in body:
             key = key or body["accept_key"] or ""
-    if key is not None and not (isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key.isprintable()):
-        raise Invalid(errors={"accept_key": f"A text of 1 to {LONGEST_KEY} printable characters."})
+    if key is not None and not (isinstance(key, str) and KEY.fullmatch(key)):
+        raise Invalid(errors={"accept_key": f"1 to {LONGEST_KEY} printable ASCII characters without spaces."})
     return key
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from core import audit, clock
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotThere
 from marketplace.models import Membership, Requester
 from users.models import Invitation, User
 from users.services import find_invitation, use_invitation
@@ -50,10 +50,10 @@ def invite_member(*, requester: Requester, email: str, role: str) -> Invitation:
 
 @transaction.atomic
 def join_by_invitation(*, user: User, code: str) -> Membership:
-    """Become a member with an account that exists. Raises `Invalid`, `Conflict`."""
+    """Become a member with an account that exists. Raises `NotThere`, `Conflict`."""
     invitation = find_invitation(code, email=user.email)
     if invitation is None or invitation.requester_id is None:
-        raise Invalid(errors={"code": "This invitation was used already, is over, or is for another address."})
+        raise NotThere("This invitation was used already, is over, or is for another address.")
     use_invitation(invitation=invitation, user=user)
     return join(user=user, requester_id=invitation.requester_id, role=invitation.member_role)
 

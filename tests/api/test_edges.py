@@ -5,7 +5,7 @@ from django.db import OperationalError
 
 from core.api import pagination, throttling
 from core.api.tables import Number, safe_cell
-from core.errors import Invalid
+from core.errors import NotThere
 from marketplace.models import Project
 
 
@@ -38,7 +38,7 @@ def test_a_cursor_hides_its_number_and_cannot_be_made_up():
     assert first != second
     assert pagination.unseal(first) == pagination.unseal(second) == 5
     for wrong in ("", "5", "x" * 32, first[:-2] + "AA", "Ä"):
-        with pytest.raises(Invalid):
+        with pytest.raises(NotThere):
             pagination.unseal(wrong)
 
 

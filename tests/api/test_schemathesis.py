@@ -31,10 +31,18 @@ def token(transactional_db, make_requester, make_project, make_batch, make_worke
 
 @pytest.mark.slow
 @pytest.mark.logs_errors  # what goes wrong is in the report
-def test_schemathesis_finds_nothing(token, live_server, tmp_path):
+def test_schemathesis_finds_nothing(token, live_server, tmp_path, settings):
     phases = ["--phases", "examples,coverage,fuzzing,stateful"] if EXAMPLES else ["--phases", "fuzzing"]
     command = [
-        *(sys.executable, "-m", "schemathesis.cli", "run", f"{live_server.url}/api/v1/openapi.json"),
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            str(settings.BASE_DIR / "schemathesis.toml"),
+            "run",
+            f"{live_server.url}/api/v1/openapi.json",
+        ),
         *("--header", f"Authorization: Bearer {token}", "--max-examples", str(EXAMPLES or 2), *phases),
         *("--checks", "all", "--seed", "7", "--no-color", "--continue-on-failure"),
     ]

@@ -14,7 +14,7 @@ from tests.support.factories import DIGIT
 from tests.support.factories import body as answers
 from tests.support.url_policy import OWN, Line, World, Wrong
 
-BAD_CURSOR = Wrong(400, "invalid", query="?cursor=nonsense")
+BAD_CURSOR = Wrong(404, "no_such_page", query="?cursor=nonsense")
 ILLEGAL = "illegal_move"
 
 
@@ -83,13 +83,13 @@ API = [
     Line("api-my-roles", "POST", body={"role": "worker"}, stranger=OWN,
          wrong=Wrong(400, "invalid", body={"role": "admin"})),
     Line("api-my-invitations", "POST", by="hand", body=lambda w: {"code": w.invitation.code}, status=201,
-         stranger=400, wrong=Wrong(400, "invalid", body={"code": "used"})),
+         wrong=Wrong(404, "not_found", body={"code": "used"})),
     Line("api-my-data", stranger=OWN),
     Line("api-tokens", stranger=OWN, wrong=BAD_CURSOR),
     Line("api-tokens", "POST", body={"scopes": ["read"]}, status=201, stranger=OWN,
          wrong=Wrong(403, "scope_missing", body={"scopes": ["admin"]})),
     Line("api-token", "DELETE", kwargs=lambda w: {"token_id": w.token.public_id}, status=204,
-         wrong=Wrong(404, "not_found", before=lambda w: w.token.delete())),
+         wrong=Wrong(404, "not_found", before=lambda w: w.token.delete())),  # and one's own: tests/api/test_tokens.py
     # Organisations
     Line("api-organisations", stranger=OWN, wrong=BAD_CURSOR),
     Line("api-organisations", "POST", body={"name": "Museum"}, status=201, stranger=OWN,

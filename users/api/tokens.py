@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Input
-from core.errors import NotAllowed
+from core.errors import Conflict, NotAllowed
 from users.models import ApiToken
 from users.services import create_token, revoke_token
 
@@ -55,10 +55,12 @@ class Tokens(Endpoint):
 
 
 class Token(Endpoint):
-    @act("write", "work", tag="people")
+    @act("write", "work", refuses=[409], tag="people")
     def delete(self, request: Request, token_id: uuid.UUID) -> None:
         """Revoke it: dead at once."""
         token = request.user.tokens.filter(public_id=token_id).first()
         if token is None:
             raise Http404
+        if token.pk == request.auth.pk:
+            raise Conflict("This is the token you call with. Revoke it by another one.", code="token_in_use")
         revoke_token(token=token)
