@@ -34,9 +34,10 @@ SELECT p.worker_id, a.active_seconds FROM (
     ORDER BY a.id DESC LIMIT 25
 ) a
 """
+# Of both lanes, so that it moves with either; without ordinary work there is none.
 ROOM = """
-SELECT count(*) FROM (
-    SELECT 1 FROM marketplace_hit WHERE batch_id = %s AND room LIMIT %s
+SELECT CASE WHEN bool_or(lane = 0) THEN count(*) ELSE 0 END FROM (
+    SELECT lane FROM marketplace_hit WHERE batch_id = %s AND room AND lane < 2 ORDER BY lane LIMIT %s
 ) h
 """
 

@@ -98,22 +98,50 @@ def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
     A worker's own share (trust, alarms) x the rules' share x what the supply allows, so that no gold comes back more
     often than ordinary HITs do. Where that leaves too little, the requester is told of the risk.
     """
-    supply, rules = supply_of(batch), design_of(batch).rules
+    rules = design_of(batch).rules
     wanted = _wanted_shares(batch, pools)
     scale = rules.gold_share / NORMAL
     own = {pk: min(share * scale, MOST) for pk, share in wanted.items()}
     newcomer = min(NEWCOMER * scale, MOST)
     mean = float(np.mean(list(own.values()))) if own else newcomer
+    changed = _hold_surplus(batch, supply_of(batch), mean)
+    supply = supply_of(batch)
     factor = min(1.0, supply.share / mean) if mean > 0 else 0.0
     _tell_of_leak_risk(batch, supply, rules.gold_share)
     ids = sorted(own)
     with connection.cursor() as cursor:
         cursor.execute(WRITE_SHARES, [ids, [own[pk] * factor for pk in ids], SMALLEST_CHANGE])
-        changed = cursor.rowcount
+        changed += cursor.rowcount
     share = newcomer * factor
     if abs(batch.lane_share - share) > SMALLEST_CHANGE or (share == 0) != (batch.lane_share == 0):
         changed += Batch.objects.filter(pk=batch.pk).update(lane_share=share)
     return changed
+
+
+# Gold that nobody has seen yet moves between lane 1 and lane 2, from which nothing is claimed.
+MOVE = """
+UPDATE marketplace_hit SET lane = %(to)s WHERE id IN (
+    SELECT h.id FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
+    WHERE h.batch_id = %(batch)s AND h.lane = %(of)s AND h.state = 0 AND h.taken = 0
+      AND g.pool = 'test' AND g.state = 'active'
+    ORDER BY h.position LIMIT %(many)s FOR NO KEY UPDATE OF h SKIP LOCKED)
+AND taken = 0
+"""
+MOST_MOVED = 20_000
+
+
+def _hold_surplus(batch: Batch, supply: Supply, share: float) -> int:
+    """Keep back the gold that this share will not come to show: shown now and then, it came back less often than the
+    rest, which tells as well. What is kept back comes in when it is needed."""
+    needed = share / (1 - share) * supply.ordinary_left
+    surplus = int((supply.left - needed) / supply.r)
+    if not surplus:
+        return 0
+    of, to = (1, 2) if surplus > 0 else (2, 1)
+    with connection.cursor() as cursor:
+        many = min(abs(surplus), MOST_MOVED)
+        cursor.execute(MOVE, {"batch": batch.pk, "of": of, "to": to, "many": many})
+        return cursor.rowcount
 
 
 def _wanted_shares(batch: Batch, pools: Mapping[str, Pool]) -> dict[int, float]:
