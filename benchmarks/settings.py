@@ -1,0 +1,5 @@
+"""The product's settings, with an endpoint to compare with."""
+
+from config.settings.dev import *  # noqa: F403
+
+ROOT_URLCONF = "benchmarks.urls"
