@@ -1,6 +1,6 @@
 """Accept and submit over HTTP, by 16 workers at once, against 10^3 to 10^6 open HITs.
 
-    python -m benchmarks claim [--sizes 1000,100000,1000000] [--seconds 15] [--accepts 300000] [--json]
+    python benchmarks/claim.py [--sizes 1000,100000,1000000] [--seconds 15] [--accepts 300000] [--json]
 
 Starts the whole site as `make run` does (web: 2 processes; sweep, Celery worker and beat) on a durable database of its
 own under var/bench. Mixed priorities, 10 % gold, one of the 16 has done 10^4 HITs, the digest runs. The peer is an
@@ -35,7 +35,7 @@ LIMITS = {"cycles": 150.0, "of peer": 0.2, "p99 after churn": 1.5, "near the end
 def configure(port: int) -> None:
     """Django of this process, on the database of the benchmark."""
     os.environ["DATA_DIR"], os.environ["PORT"] = str(DATA_DIR), str(port)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.site.settings"
     import django
 
     django.setup()
@@ -164,7 +164,7 @@ class Bench:
 
         self.options = options
         self.port = options.port
-        self.stack = Stack(DATA_DIR, self.port, DJANGO_SETTINGS_MODULE="benchmarks.settings")
+        self.stack = Stack(DATA_DIR, self.port, DJANGO_SETTINGS_MODULE="benchmarks.site.settings")
         self.rows: list[dict[str, Any]] = []
         self.broken: list[str] = []
         self.head_said = False
@@ -200,7 +200,7 @@ class Bench:
 
     def crowd(self, batch: Any, done: int) -> list[str]:
         """Sixteen workers, the first of whom has done `done` HITs."""
-        from benchmarks.market import analyse, make_done, make_workers
+        from tests.support.market import analyse, make_done, make_workers
 
         made = make_workers(WORKERS)
         make_done(self.owner, worker=made[0][0], batch=batch, count=done)
@@ -208,7 +208,7 @@ class Bench:
         return [token for _, token in made]
 
     def measure_size(self, size: int) -> dict[str, Any]:
-        from benchmarks.market import make_batch
+        from tests.support.market import make_batch
 
         places = 3 if size > 10_000 else 60  # so that no run of these seconds ends the batch
         self.batch = make_batch(self.owner, hits=size, places=places, rules={"mode": "fixed", "answers": places})
@@ -259,8 +259,8 @@ class Bench:
 
     def measure_after_churn(self, size: int) -> dict[str, Any]:
         """The largest batch again, after many accepts that nobody vacuumed behind."""
-        from benchmarks.market import make_workers
         from marketplace.models import Participation
+        from tests.support.market import make_workers
 
         ids = [worker.pk for worker, _ in make_workers(200)]
         soon = timezone_now() + timedelta(days=1)
@@ -276,8 +276,8 @@ class Bench:
 
     def measure_the_end(self) -> dict[str, Any]:
         """Batches of 32 places, one after the other, each worked until everybody is told that there is no more."""
-        from benchmarks.market import make_batch, make_workers
         from marketplace.models import Assignment, Participation
+        from tests.support.market import make_batch, make_workers
 
         made = make_workers(WORKERS)
         runs, left = [], 0
@@ -345,7 +345,7 @@ def timezone_now() -> datetime:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks claim", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="benchmarks/claim.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", default="1000,100000,1000000")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--accepts", type=int, default=300_000, help="before the largest size is measured again")

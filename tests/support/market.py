@@ -1,4 +1,4 @@
-"""Batches of any size for benchmarks, made inside PostgreSQL: what is measured is the work, not the making."""
+"""A market of any size, made quickly inside PostgreSQL, for benchmarks and drills."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ SELECT id, gen_random_uuid(), batch_id, id, jsonb_build_object('text', 'item ' |
 FROM marketplace_hit WHERE batch_id = %(batch)s
 """
 GOLD = """
-INSERT INTO quality_goldquestion (public_id, project_id, hit_id, pool, state, keys, key_version, explanation, tags, is_soft,
-                                  weight, created_at)
-SELECT gen_random_uuid(), %(project)s, id, 'test', 'active', '{"digit": {"accept": ["one"]}}', 1, '', '[]', false, 1, now()
+INSERT INTO quality_goldquestion (public_id, project_id, hit_id, pool, state, keys, key_version, explanation, tags,
+                                  is_soft, weight, created_at)
+SELECT gen_random_uuid(), %(project)s, id, 'test', 'active', '{"digit": {"accept": ["one"]}}', 1, '', '[]',
+       false, 1, now()
 FROM marketplace_hit WHERE batch_id = %(batch)s AND lane = 1
 """
 # Unpaid, so that the books are right without as many transfers.
