@@ -19,6 +19,11 @@ from typing import Any
 
 from tests.support.wire import Answer, Broken, Wire
 
+PAID = """
+SELECT c.owner_id, sum(e.amount)::bigint FROM payments_entry e
+JOIN payments_account c ON c.id = e.account_id JOIN payments_transfer t ON t.id = e.transfer_id
+WHERE c.kind = 'worker:payable' AND t.kind = 'reward' AND c.owner_id = ANY(%s) GROUP BY 1
+"""
 LABELS = ("zero", "one", "two", "three")
 #: What a client tries again: no answer, or one that says "try again".
 AGAIN = {500, 502, 503, 504}
@@ -129,14 +134,7 @@ def compare(journal: Journal, stack: Any, market: dict[str, Any]) -> dict[str, i
     ):
         answers.setdefault(str(assignment), []).append(bytes(raw))
     good = [row for row in journal.submits if row["status"] == 200]
-    paid = dict(
-        stack.sql(
-            "SELECT c.owner_id, sum(e.amount)::bigint FROM payments_entry e JOIN payments_account c ON c.id = e.account_id"
-            " JOIN payments_transfer t ON t.id = e.transfer_id WHERE c.kind = 'worker:payable' AND t.kind = 'reward'"
-            " AND c.owner_id = ANY(%s) GROUP BY 1",
-            market["workers"],
-        )
-    )
+    paid = dict(stack.sql(PAID, market["workers"]))
     owed = Counter({row["assignment"]: 1 for row in good})
     earned: Counter[int] = Counter()
     for row in good:

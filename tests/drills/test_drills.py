@@ -1,4 +1,4 @@
-"""F1 to F5 and F8 of the fault plan: nothing that was acknowledged is lost, nothing is paid twice, the books are right."""
+"""F1 to F5 and F8 of the fault plan: nothing acknowledged is lost, nothing is paid twice, the books are right."""
 
 import asyncio
 import json
@@ -11,15 +11,16 @@ import pytest
 from config import postgres
 from tests.drills.conftest import FULL, inside
 from tests.drills.crowd import AGAIN, Crowd, compare
-from tests.support.stack import kill
+from tests.support.stack import kill, sockets_of
 from tests.support.wire import Wire
 
 #: How long each drill goes on: in `make drills`, and in `make test`.
-KILLS_OF_WEB = 200 if FULL else 6
-KILLS_OF_CELERY = 100 if FULL else 6
-KILLS_OF_POSTGRES = 20 if FULL else 2
-SECONDS_WITHOUT_BROKER = 300 if FULL else 4
+KILLS_OF_WEB = 200 if FULL else 2
+KILLS_OF_CELERY = 100 if FULL else 5
+KILLS_OF_POSTGRES = 20 if FULL else 1
+SECONDS_WITHOUT_BROKER = 300 if FULL else 3
 CLIENTS = 50 if FULL else 12
+SOCKETS = 1000 if FULL else 300
 #: What a person may notice of a killed web process, and of a killed database; a busy test machine gets more.
 ERROR_WINDOW = 2.0 if FULL else 20.0
 BACK_AFTER = 10.0 if FULL else 40.0
@@ -68,43 +69,48 @@ def live(crowd, trouble):
 
 def test_f1_web_workers_are_killed_under_load(stack, make_market, seed):
     market = make_market(workers=CLIENTS, hits=400 if not FULL else 20_000, places=3)
-    crowd, generator = Crowd(stack.port, market, seed, die=0.005), random.Random(seed)
-    killed = []
+    crowd, generator = Crowd(stack.port, market, seed), random.Random(seed)
+    windows = []
 
     async def trouble():
         for _ in range(KILLS_OF_WEB):
-            await asyncio.sleep(generator.uniform(0.3, 1.0))
-            running = await asyncio.to_thread(stack.web_workers)
-            if running:
-                killed.append(generator.choice(running))
-                kill(killed[-1])
-        await asyncio.sleep(1)
+            await asyncio.sleep(generator.uniform(0.05, 0.4))
+            running = await some(stack, stack.web_workers, 2)
+            kill(max(running, key=sockets_of))  # the one that most clients are talking to
+        windows.append(crowd.journal.longest_wait)
+        # Now at chosen points: before anything was done, and after the commit with nobody told.
+        crowd.die = 0.02
+        await asyncio.sleep(60 if FULL else 3)
+        crowd.die = 0
 
     live(crowd, trouble)
 
-    assert len(killed) >= KILLS_OF_WEB * 0.8
+    assert crowd.journal.statuses["broken"] > 0
     nothing_was_lost(stack, market, crowd)
-    assert crowd.journal.longest_wait <= ERROR_WINDOW
+    assert windows[0] <= ERROR_WINDOW
+
+
+async def some(stack, processes, count=1):
+    """Wait until there are so many of them: the supervisor starts again what was killed."""
+    until = time.monotonic() + 60
+    while len(running := await asyncio.to_thread(processes)) < count:
+        assert time.monotonic() < until, "\n".join(stack.lines[-30:])
+        await asyncio.sleep(0.1)
+    return running
 
 
 def test_f2_celery_and_the_sweep_are_killed_at_work(stack, make_market, seed):
     market = make_market(workers=CLIENTS, hits=400 if not FULL else 20_000, places=3)
     crowd, generator = Crowd(stack.port, market, seed), random.Random(seed)
-    killed = []
 
     async def trouble():
         for number in range(KILLS_OF_CELERY):
             if number % 5 == 0:
                 await asyncio.to_thread(inside, stack, "tasks", count=20, seed=seed + number)
             await asyncio.sleep(generator.uniform(0.1, 0.5))
-            running = await asyncio.to_thread(stack.sweeps if number % 3 == 2 else stack.celery_workers)
-            if running:
-                killed.append(generator.choice(running))
-                kill(killed[-1])
+            kill(generator.choice(await some(stack, stack.sweeps if number % 3 == 2 else stack.celery_workers)))
 
     live(crowd, trouble)
-
-    assert len(killed) >= KILLS_OF_CELERY * 0.5
     nothing_was_lost(stack, market, crowd)
 
 
@@ -160,6 +166,7 @@ def test_f4_the_broker_fails_and_is_emptied(stack, make_market, seed):
     assert not {int(status) for status in crowd.journal.statuses if status != "broken"} & AGAIN
     assert not crowd.journal.statuses["broken"]
     before, until = pulse(), time.monotonic() + 90
+    inside(stack, "tasks", count=10, seed=seed)
     while pulse() == before:
         assert time.monotonic() < until, "Celery took no task after the broker was back:\n" + "\n".join(
             stack.lines[-30:]
@@ -170,15 +177,15 @@ def test_f4_the_broker_fails_and_is_emptied(stack, make_market, seed):
 def test_f5_messages_come_twice_late_and_out_of_order(stack, make_market, seed):
     market = make_market(workers=CLIENTS, hits=400, places=3)
     crowd = Crowd(stack.port, market, seed)
-    rounds = 20 if FULL else 2
+    rounds = 20 if FULL else 1
 
     async def trouble():
         for number in range(rounds):
             await asyncio.to_thread(inside, stack, "tasks", count=20, copies=3, seed=seed + number)
             # The same messages again, some of them visible only later: what a broker does that lost its place.
             stack.sql(
-                "INSERT INTO pgmq.q_celery (vt, message, headers) SELECT now() + random() * interval '3 s', message, headers"
-                " FROM pgmq.q_celery ORDER BY random() LIMIT 50"
+                "INSERT INTO pgmq.q_celery (vt, message, headers)"
+                " SELECT now() + random() * interval '3 s', message, headers FROM pgmq.q_celery LIMIT 50"
             )
 
     live(crowd, trouble)
@@ -187,7 +194,7 @@ def test_f5_messages_come_twice_late_and_out_of_order(stack, make_market, seed):
 
 @pytest.mark.parametrize("places", [1, 100])
 def test_f8_a_thousand_sockets_for_the_last_places(stack, make_market, places):
-    market = make_market(workers=1000, hits=1, places=places, gold=0)
+    market = make_market(workers=SOCKETS, hits=1, places=places, gold=0)
 
     async def ask(wire, start):
         await wire.connect()
@@ -208,10 +215,10 @@ def test_f8_a_thousand_sockets_for_the_last_places(stack, make_market, places):
 
     statuses = [answer.status for answer, _ in answers]
     codes = {json.loads(answer.body)["code"] for answer, _ in answers if answer.status != 201}
-    slowest = sorted(seconds for _, seconds in answers)[989]
-    print(f"p99 of 1000 accepts: {slowest:.2f} s")
+    slowest = sorted(seconds for _, seconds in answers)[int(SOCKETS * 0.99)]
+    print(f"p99 of {SOCKETS} accepts: {slowest:.2f} s")
     assert statuses.count(201) == places
-    assert statuses.count(409) == 1000 - places
+    assert statuses.count(409) == SOCKETS - places
     assert codes <= {"no_work"}
     assert stack.sql("SELECT taken FROM marketplace_hit WHERE batch_id = %s", market["batch"]) == [(places,)]
     if FULL:

@@ -152,8 +152,8 @@ def test_a_signal_ends_all_of_it_with_exit_code_0(start, signum):
     site = start()
     assert site.wait_for("Ready:") == f"Ready: {site.url}"
     tree = site.tree()
-    assert {"postgres", "granian", "celery"} <= {
-        word for args in tree.values() for word in ("postgres", "granian", "celery") if word in args
+    assert {"postgres", "config.web", "celery"} <= {
+        word for args in tree.values() for word in ("postgres", "config.web", "celery") if word in args
     }
 
     site.process.send_signal(signum)
@@ -184,7 +184,7 @@ def test_what_is_killed_comes_back(start):
     site = start()
     site.wait_for("Ready:")
 
-    for part in ("granian", WORKER, "postgres -D"):
+    for part in ("config.web", WORKER, "postgres -D"):
         before = site.child(part)
         os.kill(before, signal.SIGKILL)
         site.wait_for("starting it again")

@@ -20,13 +20,18 @@ import django
 
 django.setup()
 
-import psycopg
-from django.conf import settings
+import psycopg  # noqa: E402
+from django.conf import settings  # noqa: E402
 
-from config import celery_app
-from tests.support.market import make_batch, make_workers
+from config import celery_app  # noqa: E402
+from tests.support.market import make_batch, make_workers  # noqa: E402
 
-TASKS = ("lifecycle.tasks.digest_due", "lifecycle.tasks.decide_due", "lifecycle.tasks.expire_due")
+TASKS = {
+    "lifecycle.tasks.digest_due": "celery",
+    "lifecycle.tasks.decide_due": "celery",
+    "lifecycle.tasks.expire_due": "celery",
+    "core.tasks.heartbeat": "heartbeat",
+}
 
 
 def market(options: argparse.Namespace) -> dict[str, Any]:
@@ -49,9 +54,9 @@ def tasks(options: argparse.Namespace) -> dict[str, Any]:
     generator = random.Random(options.seed)
     sent = 0
     for _ in range(options.count):
-        name = generator.choice(TASKS)
+        name, queue = generator.choice(list(TASKS.items()))
         for _ in range(generator.randint(1, options.copies)):
-            celery_app.send_task(name, countdown=generator.choice([None, None, 1, 3]))
+            celery_app.send_task(name, queue=queue, countdown=generator.choice([None, None, 1, 3]))
             sent += 1
     return {"sent": sent}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from typing import Any
 
 import psycopg
@@ -14,8 +15,8 @@ from marketplace.selectors import freeze_design
 from marketplace.services.judging import purse_of
 from payments.services.deposits import confirm_deposit, request_deposit
 from payments.services.escrow import put_aside
-from users.models import User
-from users.services import create_token
+from users.models import ApiToken, User
+from users.services import TOKEN_MARK
 from workers_app.models import Worker
 
 NUMBERS = itertools.count(1)
@@ -75,13 +76,20 @@ def make_requester() -> Requester:
 
 def make_workers(count: int) -> list[tuple[Worker, str]]:
     """Workers, each with a token."""
-    made = []
-    for _ in range(count):
-        user = User.objects.create_user(f"worker{next(NUMBERS)}.{timezone.now():%H%M%S%f}@example.org", None)
-        user.__class__.objects.filter(pk=user.pk).update(approved_at=timezone.now())
-        worker, _ = Worker.objects.get_or_create(user=user)
-        made.append((worker, create_token(user=user, scopes=["work"])[1]))
-    return made
+    now = timezone.now()
+    users = [
+        User(email=f"worker{next(NUMBERS)}.{now:%H%M%S%f}@example.org", password="!", approved_at=now)
+        for _ in range(count)
+    ]
+    workers = Worker.objects.bulk_create([Worker(user=user) for user in User.objects.bulk_create(users)])
+    secrets_ = [f"{TOKEN_MARK}{secrets.token_urlsafe(32)}" for _ in workers]
+    ApiToken.objects.bulk_create(
+        [
+            ApiToken(user_id=worker.user_id, scopes=["work"], prefix=secret[:8], digest=ApiToken.digest_of(secret))
+            for worker, secret in zip(workers, secrets_, strict=True)
+        ]
+    )
+    return list(zip(workers, secrets_, strict=True))
 
 
 def make_batch(

@@ -78,8 +78,9 @@ class Stack:
     # --- its processes -----------------------------------------------------------------------------------------------
 
     def web_workers(self) -> list[int]:
-        """The processes that answer requests: what granian forked."""
-        return [pid for pid in self._descendants() if self._is(pid, "granian") and self._is(parent_of(pid), "granian")]
+        """The processes that answer requests: what granian forked, once they have their event loop."""
+        running = [pid for pid in self._descendants() if self._is(pid, "config.web")]
+        return [pid for pid in running if parent_of(pid) in running and has_event_loop(pid)]
 
     def celery_workers(self) -> list[int]:
         """The processes that run tasks: what Celery forked."""
@@ -117,6 +118,18 @@ def kill(pid: int) -> None:
     """kill -9 one process that a stack started."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def has_event_loop(pid: int) -> bool:
+    with suppress(OSError):
+        return any("eventfd" in str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
+def sockets_of(pid: int) -> int:
+    with suppress(OSError):
+        return sum(str(path.readlink()).startswith("socket:") for path in Path(f"/proc/{pid}/fd").iterdir())
+    return 0
 
 
 def children_of(pid: int) -> list[int]:

@@ -157,10 +157,7 @@ class Command(BaseCommand):
         }
         python, manage = sys.executable, [sys.executable, "manage.py"]
         celery = [python, "-m", "celery", "-A", "config", "--quiet"]
-        granian = [python, "-m", "granian", "config.wsgi:application", "--interface", "wsgi"]
-        granian += ["--host", options["host"], "--port", str(options["port"]), "--no-ws", "--http", "1"]
-        granian += ["--workers", str(options["web_processes"]), "--blocking-threads", "1", "--backlog", "1024"]
-        granian += ["--respawn-failed-workers", "--log-level", "warning", "--respawn-interval", "0.2"]
+        web = [python, "-m", "config.web", options["host"], str(options["port"]), str(options["web_processes"])]
         worker = ["worker", "--concurrency", str(options["worker_processes"]), "--loglevel", "warning"]
         worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         beat = ["beat", "--schedule", str(settings.DATA_DIR / "beat"), "--pidfile", "", "--loglevel", "warning"]
@@ -176,7 +173,7 @@ class Command(BaseCommand):
         marker = settings.DATA_DIR / "demo-done"
         if self._has_demo(options) and not marker.exists():
             later.append(child("demo", [*manage, "demo"], once=True, finished=marker.touch))
-        return child("web", granian), later
+        return child("web", web), later
 
     def _empty(self, folder: Path) -> Path:
         """Made, or emptied of what processes of an earlier start counted."""
