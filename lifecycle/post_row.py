@@ -10,7 +10,7 @@ import orjson
 from django.db import IntegrityError, transaction
 
 from core.errors import Invalid
-from lifecycle.publish import keep_keys, lock_open, rules_of
+from lifecycle.publish import keep_keys, rules_of
 from marketplace.models import Batch, Hit, HitData
 from marketplace.rows import RESERVED, BadRow, Columns, Row, mistake_of_columns, read_object
 from marketplace.services import media, posting
@@ -84,7 +84,7 @@ def write(batch: Batch, row: Row) -> Posted:
     asked = media.ask_for(requester=batch.project.requester, addresses=[RowCheck.of(batch.design).media_of(row.data)])
     places = Places(rules_of(batch), batch.price, None, secrets.token_hex(8))
     (copied,) = copy_rows(batch=batch, rows=[row], first_index=0, places=places, parked=asked.missing_in_row)
-    lock_open(batch)
+    posting.lock_open(batch)
     hit = Hit.objects.get(pk=copied.hit_id)
     if copied.is_new:
         asked.make_wait({0: hit.pk})

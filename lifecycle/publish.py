@@ -22,7 +22,6 @@ from django.db import connection, transaction
 from core.errors import Conflict, DomainError
 from core.models import Operation
 from core.operations import Turn, start_operation
-from marketplace.errors import BatchNotOpen
 from marketplace.models import Batch, Hit
 from marketplace.rows import BadRow, Place, Reader, Row, Source
 from marketplace.rules import Rules
@@ -319,16 +318,9 @@ def keep_keys(batch: Batch, copied: Sequence[Copied]) -> None:
         add_uploaded_gold(project_id=batch.project_id, keyed=keyed)
 
 
-def lock_open(batch: Batch) -> None:
-    """Hold an open or paused batch as it is, after its HITs in the order of locks: closing it waits, or has been."""
-    locked = Batch.objects.select_for_update(no_key=True).filter(pk=batch.pk)
-    if locked.values_list("state", flat=True).get() not in (Batch.State.OPEN, Batch.State.PAUSED):
-        raise BatchNotOpen("This batch takes no more rows.")
-
-
 def fund_shown(batch: Batch, copied: Sequence[Copied], *, key: str) -> None:
     """Money and priorities of HITs that workers see from this commit on."""
-    lock_open(batch)
+    posting.lock_open(batch)
     funded = Hit.objects.filter(pk__in=[one.hit_id for one in copied]).values_list("funded", flat=True)
     posting.fund(batch=batch, places=sum(funded), hits=len(copied), key=key)
     posting.add_levels(batch=batch, levels={one.row.priority for one in copied})

@@ -15,6 +15,7 @@ from django.db.models import Sum
 from core import clock, money
 from core.errors import Conflict, InsufficientFunds, Invalid
 from core.states import move
+from marketplace.errors import BatchNotOpen
 from marketplace.models import Batch, Hit, Project
 from marketplace.rows import FORMATS, format_of
 from marketplace.rules import Rules
@@ -220,6 +221,13 @@ def fund(*, batch: Batch, places: int, hits: int, key: str) -> None:
         ) from None
 
 
+def lock_open(batch: Batch) -> None:
+    """Hold an open or paused batch as it is, after its HITs in the order of locks: closing it waits, or has been."""
+    locked = Batch.objects.select_for_update(no_key=True).filter(pk=batch.pk)
+    if locked.values_list("state", flat=True).get() not in (Batch.State.OPEN, Batch.State.PAUSED):
+        raise BatchNotOpen("Only an open or paused batch takes more. Clone it to go on.")
+
+
 def add_levels(*, batch: Batch, levels: Collection[int]) -> None:
     """Tell the claim of priorities that rows were added with."""
     with connection.cursor() as cursor:
@@ -300,14 +308,13 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
     if not 1 <= answers <= MOST_PLACES:
         raise Invalid(errors={"answers": f"A whole number from 1 to {MOST_PLACES}."})
     batch = Batch.objects.select_related("project__requester").get(pk=batch.pk)
-    if batch.state not in (Batch.State.OPEN, Batch.State.PAUSED):
-        raise Conflict("Only an open or paused batch takes more answers. Clone it to ask again.", code="not_open")
     hits = Hit.objects.filter(batch=batch, lane=0, state__in=[Hit.State.OPEN, Hit.State.RETIRED])
     if hit_ids is not None:
         hits = hits.filter(pk__in=hit_ids)
     ids = list(hits.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)[: MOST_HITS_AT_ONCE + 1])
     if len(ids) > MOST_HITS_AT_ONCE:
         raise Invalid(errors={"hits": f"At most {MOST_HITS_AT_ONCE} HITs at a time. Name the ones you mean."})
+    lock_open(batch)
     chosen = Hit.objects.filter(pk__in=ids)
     if chosen.filter(max_assignments__gt=MOST_PLACES - answers).exists():
         raise Invalid(errors={"answers": f"A HIT would have more than {MOST_PLACES} places."})

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 from django.core.files import File
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from core.errors import Conflict, IllegalMove, InsufficientFunds, Invalid
@@ -263,6 +263,22 @@ def test_more_answers_without_the_money_change_nothing(make_batch, make_project,
     close_batch(batch=batch)
     with pytest.raises(Conflict):
         ask_for_more(batch=batch, answers=1)
+
+
+def test_a_batch_that_closes_meanwhile_takes_no_more_answers(make_batch):
+    batch = make_batch(rules={"mode": "fixed", "answers": 1})
+
+    def close_first(execute, sql, params, many, context):
+        if "FOR NO KEY UPDATE" in sql and "marketplace_hit" in sql and not closed:
+            closed.append(True)
+            close_batch(batch=Batch.objects.get(pk=batch.pk))
+        return execute(sql, params, many, context)
+
+    closed = []
+    with connection.execute_wrapper(close_first), pytest.raises(BatchNotOpen):
+        ask_for_more(batch=batch, answers=2)
+    assert closed
+    assert not broken()
 
 
 def test_a_cancelled_hit_gives_back_what_nobody_holds(make_batch, make_worker):

@@ -172,7 +172,7 @@ API = [
     Line("api-batch-extend", "POST", kwargs=batch, body={"expires_at": None},
          wrong=Wrong(409, "closed", before=close, body={"expires_at": None})),
     Line("api-batch-more", "POST", kwargs=batch, body={"answers": 1},
-         wrong=Wrong(409, "not_open", before=close, body={"answers": 1})),
+         wrong=Wrong(409, "batch_not_open", before=close, body={"answers": 1})),
     Line("api-batch-close", "POST", kwargs=batch, wrong=Wrong(409, ILLEGAL, before=close)),
     Line("api-batch-clone", "POST", kwargs=batch, status=201, wrong=NOTHING),
     Line("api-batch-rows", "POST", kwargs=lambda w: {"batch_id": w.standing.public_id}, body={"data": {"text": "7"}},
