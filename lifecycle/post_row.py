@@ -15,7 +15,7 @@ from marketplace.models import Batch, Hit, HitData
 from marketplace.rows import RESERVED, BadRow, Columns, Row, mistake_of_columns, read_object
 from marketplace.services import media, posting
 from marketplace.services.copying import copy_rows
-from marketplace.services.costs import Places
+from marketplace.services.costs import Places, expected_answers
 from marketplace.services.design import RowCheck
 
 
@@ -91,5 +91,5 @@ def write(batch: Batch, row: Row) -> Posted:
         keep_keys(batch, [copied])
         posting.take_from_day_budget(batch=batch, amount=hit.funded * batch.price)
         posting.add_levels(batch=batch, levels={row.priority})
-        posting.fund(batch=batch, places=hit.funded, hits=1, key=f"row:{hit.pk}")
+        posting.fund(batch=batch, places=hit.funded, expected=expected_answers(rules_of(batch)), key=f"row:{hit.pk}")
     return Posted(hit, HitData.objects.get(pk=hit.pk), copied.is_new)

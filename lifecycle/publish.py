@@ -29,7 +29,7 @@ from marketplace.selectors import freeze_design
 from marketplace.services import media, posting
 from marketplace.services.checking import Check, Fingerprints
 from marketplace.services.copying import Copied, copy_rows, delete_hits
-from marketplace.services.costs import Places
+from marketplace.services.costs import Places, expected_answers
 from marketplace.services.design import RowCheck, fingerprint
 from quality.services.gold_upload import KeyedHit, add_uploaded_gold, remove_uploaded_gold
 
@@ -322,7 +322,7 @@ def fund_shown(batch: Batch, copied: Sequence[Copied], *, key: str) -> None:
     """Money and priorities of HITs that workers see from this commit on."""
     posting.lock_open(batch)
     funded = Hit.objects.filter(pk__in=[one.hit_id for one in copied]).values_list("funded", flat=True)
-    posting.fund(batch=batch, places=sum(funded), hits=len(copied), key=key)
+    posting.fund(batch=batch, places=sum(funded), expected=len(copied) * expected_answers(rules_of(batch)), key=key)
     posting.add_levels(batch=batch, levels={one.row.priority for one in copied})
 
 

@@ -177,7 +177,8 @@ def open_published(*, batch: Batch, hits: int, levels: Collection[int]) -> Batch
         Nothing was changed then.
     """
     places = Hit.objects.filter(batch=batch).aggregate(total=Sum("funded"))["total"] or 0
-    fund(batch=batch, places=places, hits=hits, key=f"publish:{batch.pk}")
+    expected = hits * expected_answers(Rules.from_json(batch.design["rules"]), answers_before(batch.project))
+    fund(batch=batch, places=places, expected=expected, key=f"publish:{batch.pk}")
     return move(
         batch,
         Batch.State.OPEN,
@@ -198,8 +199,8 @@ def back_to_draft(*, batch: Batch) -> Batch:
     return move(batch, Batch.State.DRAFT, design={}, levels=[])
 
 
-def fund(*, batch: Batch, places: int, hits: int, key: str) -> None:
-    """Put aside for `places` new places on `hits` new HITs, and the repair reserve that goes with them.
+def fund(*, batch: Batch, places: int, key: str, expected: float = 0) -> None:
+    """Put aside for `places` new places, and the repair reserve for the `expected` answers of new HITs.
 
     Raises
     ------
@@ -208,9 +209,7 @@ def fund(*, batch: Batch, places: int, hits: int, key: str) -> None:
     """
     if not batch.price or not places:
         return
-    rules = Rules.from_json(batch.design["rules"])
-    expected = min(places, round(hits * expected_answers(rules, answers_before(batch.project))))
-    amount, repair = places * batch.price, repair_of(expected * batch.price)
+    amount, repair = places * batch.price, repair_of(min(places, round(expected)) * batch.price)
     purse = purse_of(batch)
     try:
         put_aside(purse=purse, amount=amount, repair=repair, key=key)
@@ -318,7 +317,7 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
     chosen = Hit.objects.filter(pk__in=ids)
     if chosen.filter(max_assignments__gt=MOST_PLACES - answers).exists():
         raise Invalid(errors={"answers": f"A HIT would have more than {MOST_PLACES} places."})
-    fund(batch=batch, places=len(ids) * answers, hits=0, key=f"more:{batch.pk}:{secrets.token_hex(8)}")
+    fund(batch=batch, places=len(ids) * answers, key=f"more:{batch.pk}:{secrets.token_hex(8)}")
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE marketplace_hit SET funded = funded + %(n)s, state = 0,"
