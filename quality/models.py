@@ -202,6 +202,9 @@ class Belief(models.Model):
     posterior = ArrayField(models.FloatField(), default=list, help_text="P(class | answers) at b = 1.")
     label = models.SmallIntegerField(null=True, blank=True, help_text="Class index.")
     value = models.JSONField(null=True, blank=True, help_text="The consensus of kinds without classes.")
+    interval = ArrayField(
+        models.FloatField(), default=list, blank=True, help_text="95 % interval of a number, from the refit."
+    )
     confidence = models.FloatField(default=0, help_text="Calibrated P[label].")
     answers = models.PositiveSmallIntegerField(default=0)
     seen = models.BigIntegerField(default=0, help_text="Newest judgment in the posterior and in the workers' counts.")

@@ -263,22 +263,23 @@ def _first_few(design: Design) -> int:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 FITTED = """
-CREATE TEMP TABLE fitted (hit_id bigint, part text, posterior float8[], label smallint, value jsonb,
+CREATE TEMP TABLE fitted (hit_id bigint, part text, posterior float8[], label smallint, value jsonb, bounds float8[],
                           confidence float8, answers int, seen bigint)
 """
 #: What is final says so at once; what is still open is settled by the digest, HIT by HIT, under its lock.
 WRITE_BELIEFS = """
-INSERT INTO quality_belief AS o (hit_id, question, part, state, posterior, label, value, confidence, answers, seen,
-                                 is_calibrated, run_id, settled_at, updated_at)
-SELECT f.hit_id, %(question)s, f.part, s.state, f.posterior, f.label, f.value, f.confidence, f.answers, f.seen,
-       %(calibrated)s, %(run)s, CASE WHEN s.state = 'settled' THEN now() END, now()
+INSERT INTO quality_belief AS o (hit_id, question, part, state, posterior, label, value, interval, confidence,
+                                 answers, seen, is_calibrated, run_id, settled_at, updated_at)
+SELECT f.hit_id, %(question)s, f.part, s.state, f.posterior, f.label, f.value, f.bounds, f.confidence, f.answers,
+       f.seen, %(calibrated)s, %(run)s, CASE WHEN s.state = 'settled' THEN now() END, now()
 FROM fitted f JOIN marketplace_hit h ON h.id = f.hit_id JOIN marketplace_batch b ON b.id = h.batch_id,
      LATERAL (SELECT CASE WHEN h.state = 0 THEN 'collecting'
                           WHEN f.confidence >= (b.design #>> '{rules,target}')::float8 THEN 'settled'
                           ELSE 'disputed' END AS state) s
 ON CONFLICT (hit_id, question, part) DO UPDATE SET
-    posterior = EXCLUDED.posterior, confidence = EXCLUDED.confidence, answers = EXCLUDED.answers,
-    seen = EXCLUDED.seen, is_calibrated = EXCLUDED.is_calibrated, run_id = EXCLUDED.run_id, updated_at = now(),
+    posterior = EXCLUDED.posterior, interval = EXCLUDED.interval, confidence = EXCLUDED.confidence,
+    answers = EXCLUDED.answers, seen = EXCLUDED.seen, is_calibrated = EXCLUDED.is_calibrated,
+    run_id = EXCLUDED.run_id, updated_at = now(),
     value = CASE WHEN o.state = 'overruled' THEN o.value ELSE EXCLUDED.value END,
     label = CASE WHEN o.state = 'overruled' THEN o.label ELSE EXCLUDED.label END,
     state = CASE WHEN o.state = 'overruled' OR EXCLUDED.state = 'collecting' THEN o.state ELSE EXCLUDED.state END,
@@ -341,13 +342,18 @@ def belief_rows(asked: Asked, log: Log, fitted: Fitted) -> Iterator[tuple[Any, .
         yield (
             int(hits[row]),
             parts[row],
-            "{" + ",".join(map(repr, posterior.tolist())) + "}",
+            array_of(posterior),
             label if label >= 0 else None,
             None if value is None else orjson.dumps(value).decode(),
+            array_of(fitted.intervals[row]),
             float(fitted.confidence[row]),
             int(answers[place]),
             int(seen[place]),
         )
+
+
+def array_of(numbers: np.ndarray) -> str:
+    return "{" + ",".join(map(repr, numbers.tolist())) + "}"
 
 
 def own_columns(columns: np.ndarray) -> np.ndarray | None:
@@ -439,7 +445,7 @@ def changed_since(run: AggregationRun, *, tolerance: float = 1e-4) -> list[dict[
     except ValueError as error:
         return [{"run": run.pk, "why": str(error)}]
     asked = question_of(run.project, run.question)
-    again = {(row[0], row[1]): (row[3], row[5]) for row in belief_rows(asked, log, fitted)}  # type: ignore[arg-type]
+    again = {(row[0], row[1]): (row[3], row[6]) for row in belief_rows(asked, log, fitted)}  # type: ignore[arg-type]
     broken: list[dict[str, Any]] = []
     delivered = Belief.objects.filter(run=run).exclude(state=Belief.State.OVERRULED)
     for hit_id, part, label, confidence in delivered.values_list("hit_id", "part", "label", "confidence"):

@@ -113,7 +113,7 @@ def learn(
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
             elif not _stands(belief, rows, None):
-                belief.value = _consensus(newest.values())
+                belief.value, belief.interval = _consensus(newest.values()), []
                 belief.answers = len(newest)
                 belief.run = None
             belief.seen = max(row.pk for row in rows)
@@ -321,7 +321,7 @@ def _save(beliefs: list[Belief]) -> None:
         update_conflicts=True,
         unique_fields=["hit", "question", "part"],
         update_fields=[
-            "state", "posterior", "label", "value", "confidence", "answers", "seen", "is_calibrated", "run",
+            "state", "posterior", "label", "value", "interval", "confidence", "answers", "seen", "is_calibrated", "run",
             "settled_at", "updated_at",
         ],
     )  # fmt: skip

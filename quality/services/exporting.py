@@ -20,7 +20,7 @@ from core.api.tables import safe_cell
 from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.schema import Question
 from marketplace.selectors import design_of
-from quality.models import Belief, Judgment
+from quality.models import Belief, GoldQuestion, Judgment
 from workers_app.services.pseudonyms import pseudonyms
 
 #: Label of the filter -> states of beliefs; empty: every item, decided or not.
@@ -61,6 +61,7 @@ def label_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """One row an item; nested, as JSON lines have it."""
     questions = {question.name: question for question in design_of(batch).schema}
     ids = [hit.pk for hit in hits]
+    known = set(GoldQuestion.objects.filter(hit_id__in=ids).values_list("hit_id", flat=True))
     beliefs: dict[int, list[Belief]] = defaultdict(list)
     for belief in Belief.objects.filter(hit_id__in=ids).order_by("question", "part"):
         beliefs[belief.hit_id].append(belief)
@@ -72,6 +73,7 @@ def label_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
                 "external_id": hit.data_row.external_id,
                 "row": hit.data_row.row_number,
                 "state": hit.State(hit.state).label,
+                "gold": hit.pk in known,
                 "data": hit.data_row.data,
                 "labels": _labels(beliefs[hit.pk], questions),
             }
@@ -101,13 +103,25 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
         if state in states
     )
     has_classes = any(belief.label is not None for belief in beliefs)
+    said_more: dict[str, Any] = {}
+    if question.kind == "ordinal" and "" in said:
+        said_more = {"median": next(belief.value for belief in beliefs)}
+    elif question.kind == "number" and "" in said:
+        low, high = next(belief.interval for belief in beliefs) or (None, None)
+        said_more = {"low": low, "high": high}
     return {
         "label": label,
+        **said_more,
         "confidence": round(min(belief.confidence for belief in beliefs), 4) if has_classes else None,
         "state": worst,
         "answers": max(belief.answers for belief in beliefs),
         "calibrated": all(belief.is_calibrated for belief in beliefs) if has_classes else None,
     }
+
+
+#: Columns of a label, besides the label itself.
+MORE = {"ordinal": (".median",), "number": (".low", ".high")}
+ALWAYS = (".confidence", ".state", ".answers")
 
 
 def _word(belief: Belief, question: Question) -> Any:
@@ -156,8 +170,8 @@ def columns_of(batch: Batch, what: str, data_columns: Sequence[str]) -> list[str
     if what == "answers":
         own = ["assignment", "hit", "external_id", "worker", "submitted_at", "state", "counts", "seconds"]
         return [*own, *(f"answer.{name}" for name in questions), "cannot_answer"]
-    said = [f"{name}{end}" for name in questions for end in ("", ".confidence", ".state", ".answers")]
-    return ["hit", "external_id", "row", "state", *(f"data.{name}" for name in data_columns), *said]
+    said = [f"{q.name}{end}" for q in design_of(batch).schema for end in ("", *MORE.get(q.kind, ()), *ALWAYS)]
+    return ["hit", "external_id", "row", "state", "gold", *(f"data.{name}" for name in data_columns), *said]
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, with_header: bool) -> bytes:

@@ -41,6 +41,8 @@ class Fitted:
     confidence : ndarray, shape (I,)
     values : list, length I
         The consensus of kinds without classes; the median grade of ordinal ones.
+    intervals : ndarray, shape (I, 2) or (I, 0)
+        95 % intervals of numbers.
     crowds : dict
         Of each part of a multilabel question, else of "".
     b, calibrated, n_gold
@@ -53,6 +55,7 @@ class Fitted:
     labels: np.ndarray
     confidence: np.ndarray
     values: list[Any]
+    intervals: np.ndarray
     status: str
     n_iter: int
     crowds: dict[str, Crowd] = field(default_factory=dict)
@@ -63,7 +66,7 @@ class Fitted:
     def digest(self) -> str:
         """SHA-256 of the result."""
         found = hashlib.sha256()
-        for array in (self.items, self.posteriors, self.labels, self.confidence):
+        for array in (self.items, self.posteriors, self.labels, self.confidence, self.intervals):
             found.update(np.ascontiguousarray(array).tobytes())
         found.update(orjson.dumps(self.values))
         return found.hexdigest()
@@ -103,6 +106,7 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         labels=model.labels_.astype(np.int64),
         confidence=model.confidence_,
         values=values,
+        intervals=np.zeros((len(values), 0)),
         status=model.status_,
         n_iter=model.n_iter_,
         crowds={"": Crowd(model.prior_, model.pooled_)},
@@ -180,6 +184,7 @@ def _spread_labels(question: Question, log: Log, model: Any, heads: list[str], n
         labels=(holds > 0.5).astype(np.int64),
         confidence=model.label_confidence_[at],
         values=[None] * len(item),
+        intervals=np.zeros((len(item), 0)),
         status=model.status_,
         n_iter=model.n_iter_,
         crowds=crowds,
@@ -196,11 +201,8 @@ def _fit_numbers(log: Log, keys: Keys, seed: int) -> Fitted | None:
     chosen = default_estimator("number")
     known = {item: float(accepted[0]) for item, accepted in keys.items() if len(accepted) == 1}
     model = chosen(seed=seed).fit(log.item, log.worker, log.number, gold=known, weights=log.weight)
-    values = [
-        {"value": float(value), "low": float(low), "high": float(high)}
-        for value, (low, high) in zip(model.estimates_, model.intervals_, strict=True)
-    ]
-    return _valued(chosen.__name__, model, values, np.zeros(len(values)))
+    values = model.estimates_.tolist()
+    return _valued(chosen.__name__, model, values, np.zeros(len(values)), model.intervals_)
 
 
 def _fit_texts(log: Log, keys: Keys, seed: int, texts: np.ndarray | None) -> Fitted | None:
@@ -212,10 +214,11 @@ def _fit_texts(log: Log, keys: Keys, seed: int, texts: np.ndarray | None) -> Fit
         return None
     chosen = default_estimator("text")
     model = chosen(seed=seed).fit(log.item, log.worker, said, gold=keys, weights=log.weight)
-    return _valued(chosen.__name__, model, list(model.estimates_), model.confidence_)
+    texts_chosen = list(model.estimates_)
+    return _valued(chosen.__name__, model, texts_chosen, model.confidence_, np.zeros((len(texts_chosen), 0)))
 
 
-def _valued(method: str, model: Any, values: list[Any], confidence: np.ndarray) -> Fitted:
+def _valued(method: str, model: Any, values: list[Any], confidence: np.ndarray, intervals: np.ndarray) -> Fitted:
     n = len(model.items_)
     return Fitted(
         method=method,
@@ -224,6 +227,7 @@ def _valued(method: str, model: Any, values: list[Any], confidence: np.ndarray) 
         labels=np.full(n, -1),
         confidence=confidence,
         values=values,
+        intervals=intervals,
         status=model.status_,
         n_iter=getattr(model, "n_iter_", 0),
     )

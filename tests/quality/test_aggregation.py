@@ -188,7 +188,7 @@ def test_a_refit_settles_the_hits_of_an_open_batch(judged):
         (
             {"name": "q", "kind": "number"},
             [{"number": 10.0}, {"number": 11.0}, {"number": 10.5}],
-            lambda belief: 10 < belief.value["low"] < belief.value["value"] < belief.value["high"] < 11,
+            lambda belief: 10 < belief.interval[0] < belief.value < belief.interval[1] < 11,
         ),
         (
             {"name": "q", "kind": "text"},
