@@ -15,9 +15,11 @@ GROUP = 20
 
 def take_in_scores(limit: int = 500) -> int:
     """Scores since the last time: gate, looks and monitor of their workers; keys that strong workers disagree with."""
-    due, golds = watching.due_scores(limit), set()
+    due = watching.due_scores(limit)
+    golds: set[int] = set()
+    pools: watching.Pools = {}
     for project_id, worker_id, question in due:
-        golds |= set(watching.take_in(project_id=project_id, worker_id=worker_id, question=question))
+        golds |= set(watching.take_in(project_id=project_id, worker_id=worker_id, question=question, pools=pools))
     for gold in doubtful_golds(golds):
         if suspend_doubtful(gold=gold) and gold.hit_id:
             digest_hits(project_id=gold.project_id, hit_ids=[gold.hit_id])

@@ -78,7 +78,8 @@ def close_contest(
 @transaction.atomic
 def put_right(*, gold: GoldQuestion, keys: Mapping[str, Any] | None, by: Any, reason: str) -> GoldQuestion:
     """Correct a key, or without `keys` take it out of use, and restore by replay what it cost the workers."""
-    Hit.objects.select_for_update(no_key=True).filter(pk=gold.hit_id).first()
+    if gold.hit_id is not None:
+        Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
     if keys is not None:
         gold = correct_key(gold=gold, keys=keys, by=by, reason=reason)
     elif gold.state != GoldQuestion.State.SUSPENDED:

@@ -66,7 +66,7 @@ def ending_chances(rows: Sequence[tuple[bool, bool, int]]) -> dict[int, float]:
 def chance_to_end(batch_id: int, openings: int) -> float | None:
     """How likely an ordinary HIT of the batch ends after so many openings; None while too few have come so far."""
     chances = cache.get_or_set(f"ending:{batch_id}", lambda: ending_chances(_openings(batch_id)), STALE_SECONDS)
-    return chances.get(openings)
+    return (chances or {}).get(openings)
 
 
 def draw_end(*, batch_id: int, hit_id: int, most: int) -> bool | None:

@@ -21,7 +21,7 @@ from marketplace.schema.kinds import Refused
 from marketplace.selectors import design_of
 from quality.estimators.grading import Grade, grade
 from quality.models import GoldQuestion, GoldScore
-from quality.services.exposure import open_in_lane
+from quality.services.exposure import open_in_lane, openings_of
 
 #: Question -> {"accept": [values]}; for a question asked of parts: question -> part -> {"accept": [values]}.
 Keys = dict[str, Any]
@@ -170,29 +170,34 @@ def suspend_gold(*, gold: GoldQuestion, reason: str, by: Any = None) -> GoldQues
     ------
     IllegalMove
     """
-    if gold.hit_id:
-        Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
+    hit = _lock_hit(gold)
     move(gold, GoldQuestion.State.SUSPENDED)
     GoldScore.objects.filter(gold=gold).update(counts=False, counted_at=None)
-    Hit.objects.filter(pk=gold.hit_id).update(lane=0)
+    if hit is not None:
+        Hit.objects.filter(pk=hit.pk).update(lane=0)
     audit.record(act="gold.suspend", subject=f"gold:{gold.pk}", actor=by, reason=reason)
     return gold
 
 
 @transaction.atomic
 def release_gold(*, gold: GoldQuestion, by: Any = None, reason: str = "") -> GoldQuestion:
-    """Shown no more: it ends like an ordinary HIT, with its key as label. Its scores stand. Call under no lock.
+    """Shown no more: it ends like an ordinary HIT, with its key as label. Its scores stand.
 
     Raises
     ------
     IllegalMove
     """
-    hit = Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
-    move(gold, GoldQuestion.State.RETIRED)
-    if hit.state == Hit.State.OPEN:
+    hit = _lock_hit(gold)
+    move(gold, GoldQuestion.State.RETIRED, limit=openings_of([hit.pk])[hit.pk] if hit else None)
+    if hit is not None and hit.state == Hit.State.OPEN:
         move(hit, Hit.State.RETIRED)
     audit.record(act="gold.release", subject=f"gold:{gold.pk}", actor=by, reason=reason)
     return gold
+
+
+def _lock_hit(gold: GoldQuestion) -> Hit | None:
+    """The HIT of a gold question, locked; None for one that is not in work."""
+    return Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id) if gold.hit_id else None
 
 
 # --- scoring ----------------------------------------------------------------------------------------------------------
@@ -206,6 +211,7 @@ def gold_of(hit_ids: Sequence[int]) -> dict[int, GoldQuestion]:
 
 def score_hit(*, gold: GoldQuestion, schema: Schema) -> list[GoldScore]:
     """Score, or score again, every answer of its HIT that the digest has seen."""
+    assert gold.hit_id is not None, "a question outside work has no answers"
     answers = (
         Answer.objects.filter(assignment__hit_id=gold.hit_id, digested_at__isnull=False)
         .filter(assignment__state__in=["submitted", "revising", "approved", "rejected"])

@@ -156,12 +156,12 @@ def _wanted_shares(batch: Batch, pools: Mapping[str, Pool]) -> dict[int, float]:
             watched.add(row.worker_id)
     shares = {}
     for worker, pk in members.items():
-        row = best.get(worker)
-        if row is None or (row.checked < CHECK_FIRST and worker not in watched):
+        known = best.get(worker)
+        if known is None or (known.checked < CHECK_FIRST and worker not in watched):
             shares[pk] = NEWCOMER
         else:
-            pool = pools[row.question]
-            right, wrong = round(row.right), round(row.wrong)
+            pool = pools[known.question]
+            right, wrong = round(known.right), round(known.wrong)
             shares[pk] = gold_share(right, wrong, pool.mean, pool.bar, is_raised=worker in watched)
     return shares
 

@@ -81,6 +81,10 @@ def _after(record: Record, is_right: bool, pool: Pool) -> Record:
     )
 
 
+#: (project, question) -> its pool, for one pass over many workers.
+Pools = dict[tuple[int, str], Pool]
+
+
 class Scored(NamedTuple):
     id: int
     passed: bool
@@ -116,10 +120,13 @@ def due_scores(limit: int = 500) -> list[tuple[int, int, str]]:
 
 
 @transaction.atomic
-def take_in(*, project_id: int, worker_id: int, question: str, is_restoring: bool = False) -> list[int]:
+def take_in(
+    *, project_id: int, worker_id: int, question: str, pools: Pools | None = None, is_restoring: bool = False
+) -> list[int]:
     """Read a worker's scores on one question and draw the conclusions; returns the gold questions that were new.
 
-    With `is_restoring` (a key was corrected) a pause that the log no longer bears out ends. Safe to call again.
+    `pools` spares reading the pool again for each of many workers. With `is_restoring` (a key was corrected) a pause
+    that the log no longer bears out ends. Safe to call again.
     """
     # Scores before reliabilities, as the digest does it.
     due = list(
@@ -128,14 +135,18 @@ def take_in(*, project_id: int, worker_id: int, question: str, is_restoring: boo
         .order_by("pk")
         .values_list("pk", "gold_id")
     )
-    WorkerReliability.objects.get_or_create(project_id=project_id, worker_id=worker_id, question=question, part="")
+    mine = WorkerReliability(project_id=project_id, worker_id=worker_id, question=question, part="")
+    WorkerReliability.objects.bulk_create([mine], ignore_conflicts=True)
     row = WorkerReliability.objects.select_for_update(no_key=True).get(
         project_id=project_id, worker_id=worker_id, question=question, part=""
     )
     log = _log(project_id, worker_id, question)
     batch = Batch.objects.select_related("project").get(pk=log[-1].batch_id) if log else None
     schema = design_of(batch).schema if batch else schema_of(row.project.questions)
-    pool = pool_of(project_id, question, schema)
+    pools = {} if pools is None else pools
+    if (project_id, question) not in pools:
+        pools[project_id, question] = pool_of(project_id, question, schema)
+    pool = pools[project_id, question]
     record = read_record([s.passed for s in log if not s.is_soft and s.id > row.since], pool)
     before = row.checked
     _note(row, log, record, pool)
