@@ -35,7 +35,11 @@ class ProjectForm(forms.Form):
     )
     reward = forms.CharField(label=_("Pay for one answer"), initial="0.10", help_text=_("Frozen once accepted."))
     estimated_seconds = forms.IntegerField(
-        label=_("Time for one answer"), min_value=1, initial=30, help_text=_("Measured from the tenth answer on.")
+        label=_("Time for one answer"),
+        min_value=1,
+        initial=30,
+        required=False,
+        help_text=_("Your estimate; measured from the tenth answer on."),
     )
     mode = forms.ChoiceField(
         label=_("Ask how many people?"),

@@ -92,6 +92,12 @@ def money_sum(micros: int | None, currency: str = "EUR") -> SafeString | str:
 
 
 @register.filter
+def money_up(micros: int, currency: str = "EUR") -> str:
+    """What something costs at most, to the cent and rounded up, in plain words."""
+    return money_words(-(-int(micros) // 10_000) * 10_000, currency)
+
+
+@register.filter
 def money_signed(micros: int, currency: str = "EUR") -> SafeString:
     """An amount of a statement: what comes in has a plus and is green, what leaves has a true minus."""
     sign = "+" if micros > 0 else ""

@@ -125,7 +125,7 @@ def _design(
         "fee_share": settings.FEE_BASIS_POINTS / 10_000,
         "has_errors": form.errors or any(questions.errors) if form.is_bound else False,
     }
-    return render(request, "studio/design.html", context, status=400 if form.is_bound and form.errors else 200)
+    return render(request, "studio/design.html", context, status=400 if context["has_errors"] else 200)
 
 
 def _save_design(request: HttpRequest, requester: Requester, project: Project | None) -> HttpResponse:
