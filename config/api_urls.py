@@ -22,6 +22,9 @@ register_converter(CodeConverter, "code")
 document = SpectacularJSONAPIView.as_view(permission_classes=[], authentication_classes=[])
 
 urlpatterns = [
+    # First what is asked most: patterns are tried one by one.
+    path("batches/<uuid:batch_id>/accept", taking.AcceptNext.as_view(), name="api-accept"),
+    path("assignments/<uuid:assignment_id>/submit", taking.Submit.as_view(), name="api-submit"),
     path("openapi.json", document, name="api-openapi"),
     # Oneself
     path("me", people.Me.as_view(), name="api-me"),
@@ -128,9 +131,7 @@ urlpatterns = [
     path("work/<uuid:batch_id>/quiz", quizzes.StartQuiz.as_view(), name="api-start-quiz"),
     path("quizzes/<uuid:quiz_id>", quizzes.Quiz.as_view(), name="api-quiz"),
     path("quizzes/<uuid:quiz_id>/answers", quizzes.QuizAnswers.as_view(), name="api-quiz-answers"),
-    path("batches/<uuid:batch_id>/accept", taking.AcceptNext.as_view(), name="api-accept"),
     path("hits/<uuid:hit_id>/accept", taking.AcceptNamed.as_view(), name="api-accept-named"),
-    path("assignments/<uuid:assignment_id>/submit", taking.Submit.as_view(), name="api-submit"),
     path("assignments/<uuid:assignment_id>/revise", taking.Revise.as_view(), name="api-revise"),
     path("assignments/<uuid:assignment_id>/open", work.Open.as_view(), name="api-open"),
     path("assignments/<uuid:assignment_id>/renew", work.Renew.as_view(), name="api-renew"),
