@@ -150,10 +150,16 @@ class QuestionForm(forms.Form):
             "more": {name: value for name, value in question.items() if name not in cls.OWN},
         }
 
+    def clean_more(self) -> dict[str, Any]:
+        more = self.cleaned_data["more"]
+        if more and not isinstance(more, dict):
+            raise forms.ValidationError(_("This must be an object."))
+        return more or {}
+
     def to_json(self) -> dict[str, Any]:
         data = self.cleaned_data
         kind = data["kind"]
-        question: dict[str, Any] = {**(data["more"] or {}), "name": data["name"], "kind": kind, "title": data["title"]}
+        question: dict[str, Any] = {**data["more"], "name": data["name"], "kind": kind, "title": data["title"]}
         if kind in self.LABELLED:
             question["labels"] = [line.strip() for line in data["labels"].splitlines() if line.strip()]
         if kind in self.RANGED:
