@@ -32,6 +32,7 @@ from marketplace.services.copying import Copied, copy_rows, delete_hits
 from marketplace.services.costs import Places, expected_answers
 from marketplace.services.design import RowCheck, fingerprint
 from quality.services.gold_upload import KeyedHit, add_uploaded_gold, remove_uploaded_gold
+from quality.services.quiz import check_quiz
 
 #: Rows copied in one transaction: a second or so, long enough to share its cost.
 AT_ONCE = 20_000
@@ -46,7 +47,8 @@ State = Operation.State
 
 @transaction.atomic
 def publish_batch(*, batch: Batch) -> Operation:
-    """Begin to publish a draft; the sweep does the rest. Raises as `posting.begin_publishing` does."""
+    """Begin to publish a draft; the sweep does the rest. Raises as `posting.begin_publishing` and `check_quiz` do."""
+    check_quiz(batch.project)
     posting.begin_publishing(batch=batch)
     return start_operation(
         kind="publish",

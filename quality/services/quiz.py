@@ -250,5 +250,20 @@ def quiz_feedback(attempt: QuizAttempt) -> list[Feedback]:
 
 
 def questions_ready(project: Project) -> int:
-    """How many questions the quiz can draw from; publishing wants at least the rules' `quiz_questions`."""
+    """How many questions the quiz can draw from."""
     return GoldQuestion.objects.filter(project=project, pool="quiz", state="active").count()
+
+
+def check_quiz(project: Project) -> None:
+    """Refuse a quiz that nobody could take.
+
+    Raises
+    ------
+    Invalid
+        The rules ask for more questions than there are.
+    """
+    wanted = Rules.from_json(project.rules, audience=project.audience).quiz_questions
+    ready = questions_ready(project) if wanted else 0
+    if ready < wanted:
+        message = f"The quiz asks {wanted} questions and has {ready}. Add {wanted - ready}, or set it to 0."
+        raise Invalid("The quiz is not ready.", errors={"rules.quiz_questions": message})

@@ -4,7 +4,9 @@ import pytest
 
 from core.errors import Conflict, Invalid
 from lifecycle.accept import accept
+from lifecycle.publish import publish_batch
 from marketplace.errors import NotEligible
+from marketplace.models import Batch
 from marketplace.selectors import eligibility
 from quality.models import GoldQuestion, QuizAttempt
 from quality.services.quiz import (
@@ -154,3 +156,18 @@ def test_a_bad_question_names_its_row_and_adds_none(make_project):
     assert set(refusal.value.errors) == {"rows[1].data", "rows[2].gold:digit"}
     project.refresh_from_db()
     assert (GoldQuestion.objects.count(), project.quiz) == (0, None)
+
+
+@pytest.mark.django_db
+def test_a_quiz_without_enough_questions_keeps_the_batch_a_draft(make_quiz):
+    project = make_quiz(questions=7)
+    batch = Batch.objects.create(project=project, name="Letters", is_standing=True)
+
+    with pytest.raises(Invalid) as refusal:
+        publish_batch(batch=batch)
+
+    assert refusal.value.errors == {
+        "rules.quiz_questions": "The quiz asks 10 questions and has 7. Add 3, or set it to 0."
+    }
+    batch.refresh_from_db()
+    assert batch.state == "draft"
