@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 
 from core.api.problems import FAMILIES
 from core.errors import DomainError
+
+View = Callable[..., HttpResponseBase]
 
 
 def refused(refusal: DomainError) -> JsonResponse:

@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core import money
+from core.freshness import fresh
 from marketplace.models import Assignment, Batch
 from marketplace.selectors import design_of
 from workers_app.models import Worker
@@ -59,7 +59,7 @@ class Pay:
 
 def pay_of(batch: Batch) -> Pay:
     """What this batch pays an hour."""
-    return cache.get_or_set(f"pay:{batch.pk}:{batch.reward}", lambda: _measure(batch), STALE_SECONDS)
+    return fresh(f"pay:{batch.pk}:{batch.reward}", lambda: _measure(batch), least=STALE_SECONDS)
 
 
 def _measure(batch: Batch) -> Pay:
@@ -76,11 +76,11 @@ def _measure(batch: Batch) -> Pay:
     typical = sorted(statistics.median(times) for times in by_worker.values())
     middle = statistics.median(typical)
 
-    def hourly(seconds: float) -> int:
+    def an_hour(seconds: float) -> int:
         return to_cent(batch.reward * 3600 / max(seconds, 0.1))
 
     low, high = (typical[0], typical[-1]) if len(typical) < 4 else _quartiles(typical)
-    return Pay(hourly(middle), hourly(high), hourly(low), middle, len(rows), True)
+    return Pay(an_hour(middle), an_hour(high), an_hour(low), middle, len(rows), True)
 
 
 def to_cent(micros: float) -> int:
@@ -95,7 +95,7 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
 
 def left_in(batch: Batch) -> int:
     """HITs with room, counted up to `MANY`."""
-    return cache.get_or_set(f"left:{batch.pk}", lambda: _count_room(batch), STALE_SECONDS)
+    return fresh(f"left:{batch.pk}", lambda: _count_room(batch), least=STALE_SECONDS)
 
 
 def _count_room(batch: Batch) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -57,7 +57,6 @@ class Widget:
     is_compact: bool = False
     is_terse: bool = False
     number: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def template(self) -> str:

@@ -208,8 +208,9 @@ def speed_of(batch: Batch) -> Speed:
         origin = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
         last = origin + (until - origin) // step * step
         first = last - (MOST_BARS - 1) * step
+        arguments: dict[str, Any] = {"step": step, "batch": batch.pk, "since": first}
         with connection.cursor() as cursor:
-            cursor.execute(HANDED_IN, {"step": step, "batch": batch.pk, "since": first})
+            cursor.execute(HANDED_IN, arguments)
             by_time = dict(cursor.fetchall())
         times = [first + index * step for index in range(MOST_BARS)]
         times = [at for at in times if at + step > (batch.published_at or now)]

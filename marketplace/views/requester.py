@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -16,12 +15,14 @@ from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core import money
 from core.errors import Invalid
+from core.pages import View
 from core.templatetags.touchstone import SYMBOLS
 from lifecycle.publish import check_upload
 from marketplace.forms import BatchForm, ProjectForm, QuestionForm, QuestionForms
@@ -34,14 +35,15 @@ from marketplace.services.projects import create_project, update_project
 from marketplace.templating import render_markdown
 
 PAGE = 25
+MOST_QUESTIONS = 50
 
 
-def for_requesters(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def for_requesters(view: View) -> View:
     """A view of someone who belongs to an organisation; it is given the one in hand. Others are led to the door."""
 
     @wraps(view)
     @login_required
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         mine = requesters_of(request.user).order_by("pk")
         asked = request.GET.get("org") or request.session.get("org")
         requester = next((one for one in mine if str(one.public_id) == asked), None) or mine.first()
@@ -133,7 +135,7 @@ def _save_design(request: HttpRequest, requester: Requester, project: Project | 
         raise Http404
     if request.POST.get("do") == "add":  # one more question, everything else as it stands
         posted = request.POST.copy()
-        posted["q-TOTAL_FORMS"] = str(min(int(posted.get("q-TOTAL_FORMS") or 0) + 1, 50))
+        posted["q-TOTAL_FORMS"] = str(min(_asked_count(posted) + 1, MOST_QUESTIONS))
         form, questions = ProjectForm(initial=_plain(posted)), QuestionForms(initial=_asked(posted), prefix="q")
         return _design(request, requester, form, questions, project)
     form, questions = ProjectForm(request.POST), QuestionForms(request.POST, prefix="q")
@@ -157,10 +159,15 @@ def _plain(posted: QueryDict) -> dict[str, Any]:
     return {name: posted.get(name) for name in ProjectForm.base_fields}
 
 
+def _asked_count(posted: QueryDict) -> int:
+    written = str(posted.get("q-TOTAL_FORMS", ""))
+    return min(int(written), MOST_QUESTIONS) if written.isdigit() else 0
+
+
 def _asked(posted: QueryDict) -> list[dict[str, Any]]:
     """The questions as they stand in a posted form, checked or not."""
     asked = []
-    for index in range(int(posted["q-TOTAL_FORMS"])):
+    for index in range(_asked_count(posted)):
         values: dict[str, Any] = {name: posted.get(f"q-{index}-{name}") for name in QuestionForm.base_fields}
         try:
             values["more"] = json.loads(values["more"] or "null")

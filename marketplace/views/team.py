@@ -33,7 +33,7 @@ def _page(request: HttpRequest, requester: Requester, secret: str = "", link: st
         "members": requester.memberships.select_related("user").order_by("pk"),
         "may_invite": _owns(request, requester),
         "roles": Membership.Role.choices,
-        "tokens": ApiToken.objects.filter(user=request.user, revoked_at=None).order_by("-pk"),
+        "tokens": ApiToken.objects.filter(user=request.user, revoked_at=None).order_by("-pk"),  # type: ignore[misc]
         "scopes": SCOPES,
         "secret": secret,
         "link": link,
@@ -67,7 +67,8 @@ def new_token(request: HttpRequest, requester: Requester) -> HttpResponse:
     """A token of this user; its secret is in this one response and nowhere else."""
     scopes = [scope for scope in request.POST.getlist("scopes") if scope in SCOPES]
     try:
-        _token, secret = create_token(user=request.user, scopes=scopes, name=request.POST.get("name", "")[:80])
+        name = request.POST.get("name", "")[:80]
+        _token, secret = create_token(user=request.user, scopes=scopes, name=name)  # type: ignore[arg-type]
     except DomainError as refusal:
         tell(request, refusal)
         return redirect("studio_team")
@@ -79,7 +80,7 @@ def new_token(request: HttpRequest, requester: Requester) -> HttpResponse:
 @require_POST
 @for_requesters
 def end_token(request: HttpRequest, requester: Requester, prefix: str) -> HttpResponse:
-    mine = ApiToken.objects.filter(user=request.user, prefix=prefix, revoked_at=None)
+    mine = ApiToken.objects.filter(user=request.user, prefix=prefix, revoked_at=None)  # type: ignore[misc]
     if not mine:
         raise Http404
     for token in mine:

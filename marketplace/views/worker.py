@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -16,6 +15,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -26,7 +26,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core import money
 from core.errors import Conflict, DomainError, Invalid
-from core.pages import refused
+from core.pages import View, refused
 from core.templatetags.touchstone import SYMBOLS
 from lifecycle.accept import accept, accept_ahead, keep, open_accepted
 from lifecycle.expire import return_place
@@ -52,13 +52,13 @@ KINDS = {
 }
 
 
-def for_workers(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def for_workers(view: View) -> View:
     """A view of someone who works here; others are led to where they can start."""
 
     @wraps(view)
     @login_required
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        worker = Worker.objects.filter(user=request.user).select_related("user").first()
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        worker = Worker.objects.filter(user=request.user).select_related("user").first()  # type: ignore[misc]
         if worker is None:
             if request.method == "POST":
                 raise Http404

@@ -16,6 +16,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,7 +26,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import charts
 from core.errors import DomainError
 from core.models import AuditEntry
-from core.pages import tell
+from core.pages import View, tell
 from marketplace.figures import to_cent
 from marketplace.models import Assignment, Project
 from marketplace.schema import Question, schema_of
@@ -43,12 +44,12 @@ TIMELINE = 14
 POOL_MEAN = 0.75
 
 
-def for_staff(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def for_staff(view: View) -> View:
     """A page that only staff know of."""
 
     @wraps(view)
     @login_required
-    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_staff:
             raise Http404
         return view(request, *args, **kwargs)

@@ -382,8 +382,8 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0)
     state, order = request.GET.get("state", ""), request.GET.get("order", "")
     name = request.GET.get("question", "")
-    if STATES.get(state):
-        beliefs = beliefs.filter(state__in=STATES[state])
+    if wanted := STATES.get(state):
+        beliefs = beliefs.filter(state__in=wanted)
     if name in questions:
         beliefs = beliefs.filter(question=name)
     beliefs = beliefs.select_related("hit__data_row").order_by(
