@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.db.models import Min
 from django.utils import timezone
+from psycopg.conninfo import make_conninfo
 
 from core.models import Operation
 from lifecycle import refit as refitting
@@ -329,3 +331,40 @@ def test_an_estimate_that_does_not_settle_leaves_the_previous_result(judged, mon
 
     assert (operation.state, "did not settle" in operation.error) == ("failed", True)
     assert {belief.run_id for belief in beliefs_of(hits)} == {run.pk}
+
+
+# --- in a process of its own ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """Processes that the clock starts see the tests' database."""
+    database = connection.settings_dict
+    parts = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    url = make_conninfo(**{name: database[key] for name, key in parts.items() if database[key]})
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("OWNER_DATABASE_URL", url)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "config.settings.test")
+    yield refitting.CHILDREN
+    refitting.stop_children()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_clock_does_a_refit_in_a_process_of_its_own_and_again_where_that_was_killed(judged, children):
+    batch, hits, _ = judged(a_crowd()[1])
+    operation = start_refit(project=batch.project)
+
+    assert refitting.start_children() == 1
+    assert refitting.start_children() == 0  # it has one
+    killed = children[operation.pk]
+    killed.kill()
+    killed.wait()
+    Operation.objects.filter(pk=operation.pk).update(lease_until=None, state="waiting")  # as once the lease is over
+    assert refitting.start_children() == 1
+    assert children[operation.pk].pid != killed.pid
+    refitting.wait_for_children()
+
+    operation.refresh_from_db()
+    assert (operation.state, operation.error) == ("done", "")
+    assert AggregationRun.objects.get().result_hash
+    assert all(belief.run_id for belief in beliefs_of(hits))
