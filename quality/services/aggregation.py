@@ -300,9 +300,10 @@ ORDER BY 1
 
 @transaction.atomic
 def write(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -> AggregationRun:
-    """Replace beliefs, crowd and workers' counts by those of `fitted`; `run.unsettled` lists HITs to settle again."""
-    close_log(run.project_id)
-    run.save(force_insert=True)
+    """Replace beliefs, crowd and workers' counts by those of `fitted`; `run.unsettled` lists HITs to settle again.
+
+    What takes long is done before the project's lock is asked for: digests wait for as long as the rest takes.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(FITTED)
@@ -310,6 +311,8 @@ def write(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -> Aggreg
             for row in belief_rows(asked, log, fitted):
                 copy.write_row(row)
         cursor.execute("ANALYZE fitted")
+        close_log(run.project_id)
+        run.save(force_insert=True)
         about: dict[str, Any] = {"question": run.question, "run": run.pk, "project": run.project_id}
         about |= {"last": run.last_judgment, "calibrated": fitted.calibrated}
         cursor.execute(UNSETTLED, about)
