@@ -166,12 +166,13 @@ def _published(public_id: uuid.UUID) -> int:
 
 # By hand: building it with the ORM costs more than the statement itself.
 HELD = """
-SELECT a.id, a.public_id, a.hit_id, a.batch_id, a.worker_id, a.state, a.is_ahead, a.reward,
+SELECT a.id, a.public_id, a.hit_id, a.batch_id, a.worker_id, a.state, a.reward, a.is_ahead,
        b.public_id, b.project_id, b.state, b.published_at
 FROM marketplace_assignment a JOIN marketplace_batch b ON b.id = a.batch_id
 WHERE a.public_id = %s AND a.worker_id = %s
 """
-OF_ASSIGNMENT = ["id", "public_id", "hit_id", "batch_id", "worker_id", "state", "is_ahead", "reward"]
+# In the order of the models' columns: `from_db` goes by that, and not by these names.
+OF_ASSIGNMENT = ["id", "public_id", "hit_id", "batch_id", "worker_id", "state", "reward", "is_ahead"]
 OF_BATCH = ["id", "public_id", "project_id", "state", "published_at"]
 
 

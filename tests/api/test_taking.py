@@ -6,6 +6,8 @@ import uuid
 import pytest
 from django.utils import timezone
 
+from lifecycle.accept import accept
+from marketplace.api import taking
 from marketplace.models import Assignment, Participation
 from tests.support.factories import body
 
@@ -178,3 +180,17 @@ def test_a_large_body_is_refused(client, make_batch):
     large = json.dumps({"answers": {"digit": "x" * 3_000_000}}).encode()
 
     problem(client.post(f"assignments/{place}/submit", large), 413, "too_large")
+
+
+@pytest.mark.django_db
+def test_what_a_submit_reads_by_hand_is_what_the_row_says(worker, make_batch):
+    """`from_db` takes values in the order of the columns: one out of place would pay a late answer nothing."""
+    accept(worker=worker, batch=make_batch())
+    assignment = Assignment.objects.select_related("batch").get()
+
+    held = taking._held(worker.pk, assignment.public_id)
+
+    for name in taking.OF_ASSIGNMENT:
+        assert getattr(held, name) == getattr(assignment, name), name
+    for name in taking.OF_BATCH:
+        assert getattr(held.batch, name) == getattr(assignment.batch, name), name
