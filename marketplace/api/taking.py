@@ -59,6 +59,7 @@ class ReceiptOut(serializers.Serializer):
     received_at = serializers.DateTimeField()
     final_at = serializers.DateTimeField()
     is_late = serializers.BooleanField()
+    has_place = serializers.BooleanField(help_text="false: it came after its place was gone; kept, and no more.")
 
 
 class AcceptNext(LeanEndpoint):
@@ -128,6 +129,7 @@ def receipt_out(receipt: Receipt) -> dict[str, Any]:
         "received_at": receipt.received_at,
         "final_at": receipt.final_at,
         "is_late": receipt.is_late,
+        "has_place": receipt.has_place,
     }
 
 

@@ -14,14 +14,13 @@ from rest_framework.request import Request
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Input
 from core.errors import Conflict
+from lifecycle import qualify
 from marketplace.api.finding import as_role, requester_for, worker_by_code, worker_of
 from marketplace.selectors import requesters_of
 from workers_app.models import Grant, Qualification
 from workers_app.services.granting import (
     change_qualification,
     create_qualification,
-    grant_qualification,
-    revoke_qualification,
 )
 from workers_app.services.pseudonyms import pseudonyms
 
@@ -115,7 +114,7 @@ class GrantOne(Endpoint):
     def put(self, request: Request, qualification_id: uuid.UUID, worker: str, data: dict[str, Any]) -> dict[str, Any]:
         """Grant it to a worker, or change the value (managers)."""
         qualification = _granted_by_hand(request, qualification_id)
-        grant = grant_qualification(
+        grant = qualify.grant(
             qualification=qualification, worker=worker_by_code(qualification.requester, worker), **data
         )
         return {"worker": worker, "value": grant.value, "granted_at": grant.granted_at}
@@ -125,7 +124,7 @@ class GrantOne(Endpoint):
         """Take it back (managers)."""
         qualification = _granted_by_hand(request, qualification_id)
         holder = worker_by_code(qualification.requester, worker)
-        if not revoke_qualification(qualification=qualification, worker=holder):
+        if not qualify.revoke(qualification=qualification, worker=holder):
             raise Http404
 
 

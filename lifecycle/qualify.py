@@ -1,0 +1,25 @@
+"""Granting and taking back, with effect from the next claim on."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from marketplace.services.accepting import recheck
+from workers_app.models import Grant, Qualification, Worker
+from workers_app.services.granting import grant_qualification, revoke_qualification
+
+
+@transaction.atomic
+def grant(*, qualification: Qualification, worker: Worker, value: int = 1) -> Grant:
+    """Raises `Invalid`."""
+    granted = grant_qualification(qualification=qualification, worker=worker, value=value)
+    recheck(worker_id=worker.pk)
+    return granted
+
+
+@transaction.atomic
+def revoke(*, qualification: Qualification, worker: Worker) -> bool:
+    """False where the worker did not hold it."""
+    is_revoked = revoke_qualification(qualification=qualification, worker=worker)
+    recheck(worker_id=worker.pk)
+    return is_revoked
