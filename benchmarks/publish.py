@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def forget(owner: Any) -> None:
     owner.execute("DROP TABLE IF EXISTS bench_marketplace_hit, bench_marketplace_hitdata")
-    owner.execute("TRUNCATE users_user, marketplace_requester, core_operation CASCADE")
+    owner.execute("TRUNCATE marketplace_hit, users_user, marketplace_requester, core_operation CASCADE")
 
 
 def write_rows(path: Path, options: argparse.Namespace) -> None:
