@@ -30,15 +30,13 @@ from lifecycle.digest import digest_due
 from lifecycle.enrol import register
 from lifecycle.operations import run_to_end
 from lifecycle.refit import refit_project
-from lifecycle.submit import submit
-from marketplace.errors import NoWork
-from marketplace.models import Assignment, Batch, HitData, Media, Membership, Project, Requester
-from marketplace.selectors import design_of
+from lifecycle.submit import revise, submit
+from marketplace.errors import AlreadyHad, BatchNotOpen, NoWork
+from marketplace.models import Assignment, Batch, Hit, HitData, Media, Membership, Project, Requester
 from marketplace.services.design import MEDIA_PREFIX
 from marketplace.services.media import keep
 from marketplace.services.posting import attach_upload, create_batch
 from marketplace.services.projects import create_project
-from marketplace.services.submitting import parse_body, revise_answer
 from payments.services.deposits import confirm_deposit, request_deposit
 from quality.estimators.data import anaesthetists
 from users.models import User
@@ -302,22 +300,26 @@ def _patients(requester: Requester) -> None:
 def _enter(batch: Batch, observers: dict[int, Worker], facts: Sequence[tuple[int, int, int]]) -> None:
     rows = HitData.objects.filter(batch=batch).select_related("hit")
     hits = {int((row.external_id or "-0").partition("-")[2]): row.hit for row in rows}
-    schema = design_of(batch).schema
     held: dict[tuple[int, int], Assignment] = {}
     for patient, observer, rating in facts:
         raw = orjson.dumps({"answers": {"fitness": str(rating)}})
-        assignment = held.get((patient, observer))
-        if assignment is not None:
-            revise_answer(assignment=assignment, raw=raw, parsed=parse_body(raw, schema, {}))
-            continue
-        try:
-            place = accept_named(worker=observers[observer], hit=hits[patient])
-        except DomainError:  # entered before the demo was ended
-            continue
-        assignment = Assignment.objects.get(pk=place.assignment_id)
-        assignment.batch = batch
-        submit(assignment=assignment, raw=raw, undo=0)
+        assignment = held.get((patient, observer)) or _place(observers[observer], hits[patient])
         held[patient, observer] = assignment
+        assignment.batch = batch
+        if assignment.state == Assignment.State.ACCEPTED:
+            submit(assignment=assignment, raw=raw, undo=0)
+            assignment.refresh_from_db(fields=["state"])
+        else:
+            revise(assignment=assignment, raw=raw)
+
+
+def _place(worker: Worker, hit: Hit) -> Assignment:
+    """The observer's place, which they may have from a demo that was ended half-way."""
+    try:
+        accept_named(worker=worker, hit=hit)
+    except (AlreadyHad, BatchNotOpen):
+        pass
+    return Assignment.objects.get(worker=worker, hit=hit)
 
 
 def run(*, pace: float = PACE) -> int:

@@ -185,12 +185,12 @@ def accept_hit(*, worker: Worker, hit: Hit, key: str | None = None) -> Place:
     ------
     HitFull, AlreadyHad, and those of `accept_next`
     """
-    batch = Batch.objects.select_related("project__requester").get(pk=hit.batch_id)
-    arguments = {"worker": worker.pk, "batch": batch.pk, "hit": hit.pk, "key": key, "ahead": False, "lease": 0}
+    arguments = {"worker": worker.pk, "batch": hit.batch_id, "hit": hit.pk, "key": key, "ahead": False, "lease": 0}
     if place := _take(CLAIM_NAMED, arguments):
         return place
     if earlier := _place_by_key(worker, key):
         return earlier
+    batch = Batch.objects.select_related("project__requester").get(pk=hit.batch_id)
     participation = check_in(worker=worker, batch=batch)
     if place := _take(CLAIM_NAMED, arguments):
         return place
