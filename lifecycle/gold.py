@@ -1,4 +1,7 @@
-"""What people do about gold, and what follows for beliefs and money: mark, promote, release, correct, rule."""
+"""What people do about gold, and what follows for beliefs and money: mark, promote, release, correct, rule.
+
+Each is recorded last: whoever writes to the audit log holds it to the end of the transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
+from core import audit
 from core.errors import Conflict
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
 from marketplace.models import Hit
@@ -22,8 +26,9 @@ def mark(
     *, hit: Hit, keys: Mapping[str, Any], explanation: str = "", tags: Sequence[str] = (), pool: str = "test", by: Any
 ) -> GoldQuestion:
     """A person knows the answer of this HIT. Raises as `mark_as_gold`."""
-    marked = gold.mark_as_gold(hit=hit, keys=keys, explanation=explanation, tags=tags, pool=pool, by=by)
+    marked = gold.mark_as_gold(hit=hit, keys=keys, explanation=explanation, tags=tags, pool=pool)
     _learn_again(marked)
+    audit.record(act="gold.mark", subject=f"hit:{hit.pk}", actor=by, keys=marked.keys, pool=pool)
     return marked
 
 
@@ -45,25 +50,31 @@ def promote(*, hit: Hit, by: Any) -> GoldQuestion:
 @transaction.atomic
 def release(*, marked: GoldQuestion, by: Any, reason: str = "") -> GoldQuestion:
     """Show it no more: it ends like any other HIT, and what its places had put aside goes back."""
-    released = gold.release_gold(gold=marked, by=by, reason=reason)
+    released = gold.release_gold(gold=marked)
     _learn_again(released)
+    audit.record(act="gold.release", subject=f"gold:{marked.pk}", actor=by, reason=reason)
     return released
 
 
 @transaction.atomic
 def put_right(*, marked: GoldQuestion, keys: Mapping[str, Any] | None, by: Any, reason: str) -> GoldQuestion:
     """Correct a key, or without `keys` take it out of use; what it cost workers is restored."""
-    mended = contesting.put_right(gold=marked, keys=keys, by=by, reason=reason)
+    before = marked.keys
+    mended = contesting.put_right(gold=marked, keys=keys)
     _learn_again(mended)
+    act = "gold.suspend" if keys is None else "gold.correct"
+    audit.record(act=act, subject=f"gold:{marked.pk}", actor=by, reason=reason, before=before, after=mended.keys)
     return mended
 
 
 @transaction.atomic
 def rule(*, contest: Contest, is_upheld: bool, ruling: str, by: Any, keys: Mapping[str, Any] | None = None) -> Contest:
     """Rule on a worker's dispute. Raises as `close_contest`."""
-    ruled = contesting.close_contest(contest=contest, is_upheld=is_upheld, ruling=ruling, by=by, keys=keys)
+    ruled = contesting.close_contest(contest=contest, is_upheld=is_upheld, ruling=ruling, keys=keys)
     if is_upheld and (marked := GoldQuestion.objects.filter(hit=contest.assignment.hit_id).first()):
         _learn_again(marked)
+    subject = f"contest:{contest.pk}"
+    audit.record(act="contest.rule", subject=subject, actor=by, reason=ruling, is_upheld=is_upheld, keys=keys)
     return ruled
 
 

@@ -52,9 +52,7 @@ def open_contest(*, assignment: Assignment, reason: str) -> Contest:
 
 
 @transaction.atomic
-def close_contest(
-    *, contest: Contest, is_upheld: bool, ruling: str, by: Any, keys: Mapping[str, Any] | None = None
-) -> Contest:
+def close_contest(*, contest: Contest, is_upheld: bool, ruling: str, keys: Mapping[str, Any] | None = None) -> Contest:
     """Rule on a dispute. Upheld on gold, the key becomes `keys`, or is out of use where none are given.
 
     Raises
@@ -70,20 +68,19 @@ def close_contest(
     move(contest, state, ruling=ruling.strip(), ruled_at=clock.now())
     gold = GoldQuestion.objects.filter(hit=contest.assignment.hit_id).first()
     if is_upheld and gold is not None:
-        put_right(gold=gold, keys=keys, by=by, reason=ruling)
-    audit.record(act="contest.rule", subject=f"contest:{contest.pk}", actor=by, reason=ruling, is_upheld=is_upheld)
+        put_right(gold=gold, keys=keys)
     return contest
 
 
 @transaction.atomic
-def put_right(*, gold: GoldQuestion, keys: Mapping[str, Any] | None, by: Any, reason: str) -> GoldQuestion:
+def put_right(*, gold: GoldQuestion, keys: Mapping[str, Any] | None) -> GoldQuestion:
     """Correct a key, or without `keys` take it out of use, and restore by replay what it cost the workers."""
     if gold.hit_id is not None:
         Hit.objects.select_for_update(no_key=True).get(pk=gold.hit_id)
     if keys is not None:
-        gold = correct_key(gold=gold, keys=keys, by=by, reason=reason)
+        gold = correct_key(gold=gold, keys=keys)
     elif gold.state != GoldQuestion.State.SUSPENDED:
-        suspend_gold(gold=gold, reason=reason, by=by)
+        suspend_gold(gold=gold)
     restore_scores(gold=gold)
     return gold
 
@@ -122,7 +119,7 @@ def suspend_doubtful(*, gold: GoldQuestion) -> bool:
     """Take a key out of use that strong workers disagree with, and tell the requester. False: somebody was faster."""
     counts = strong_answers(gold)
     try:
-        suspend_gold(gold=gold, reason="Strong workers disagree with the key.")
+        suspend_gold(gold=gold)
     except IllegalMove:
         return False
     right, wrong = next(pair for pair in counts if is_bad_gold(*pair))
@@ -141,4 +138,6 @@ def suspend_doubtful(*, gold: GoldQuestion) -> bool:
         },
     )
     restore_scores(gold=gold)
+    # Last: whoever writes to the log holds it to the end of the transaction.
+    audit.record(act="gold.suspend", subject=f"gold:{gold.pk}", reason="Strong workers disagree with the key.")
     return True

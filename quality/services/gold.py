@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 from django.db import transaction
 
-from core import audit
 from core.errors import Conflict, Invalid
 from core.states import move
 from marketplace.models import Answer, Assignment, Batch, Hit
@@ -86,7 +85,6 @@ def mark_as_gold(
     explanation: str = "",
     tags: Sequence[str] = (),
     pool: str = "test",
-    by: Any = None,
 ) -> GoldQuestion:
     """Make gold of a HIT that is in work already, or finished. Answers it has are scored; the rest stays as it is.
 
@@ -100,7 +98,7 @@ def mark_as_gold(
     Conflict
         It is gold already, or it is parked or cancelled.
     """
-    hit = Hit.objects.select_for_update(no_key=True).select_related("batch__project").get(pk=hit.pk)
+    hit = Hit.objects.select_for_update(no_key=True, of=("self",)).select_related("batch__project").get(pk=hit.pk)
     if pool not in ("test", "audit"):
         raise Invalid(errors={"pool": "test or audit: quiz and training questions are not in work."})
     if hit.state in (Hit.State.PARKED, Hit.State.CANCELLED):
@@ -119,7 +117,6 @@ def mark_as_gold(
     if pool == "test":
         open_in_lane(gold=gold, hit=hit)
         score_hit(gold=gold, schema=schema)
-    audit.record(act="gold.mark", subject=f"hit:{hit.pk}", actor=by, keys=gold.keys, pool=pool)
     return gold
 
 
@@ -141,16 +138,16 @@ def make_soft(*, hit: Hit, keys: Mapping[str, Any], weight: float) -> GoldQuesti
 
 
 @transaction.atomic
-def correct_key(*, gold: GoldQuestion, keys: Mapping[str, Any], by: Any = None, reason: str = "") -> GoldQuestion:
+def correct_key(*, gold: GoldQuestion, keys: Mapping[str, Any]) -> GoldQuestion:
     """Put another key in place; every answer is scored again. A suspended question is back in use as retired gold.
 
     Raises
     ------
     Invalid
     """
-    gold = GoldQuestion.objects.select_for_update().select_related("project").get(pk=gold.pk)
+    gold = GoldQuestion.objects.select_for_update(no_key=True, of=("self",)).select_related("project").get(pk=gold.pk)
     schema = _schema_of(gold)
-    before, gold.keys = gold.keys, read_keys(schema, keys)
+    gold.keys = read_keys(schema, keys)
     gold.key_version += 1
     gold.is_soft = False
     if gold.state == GoldQuestion.State.SUSPENDED:  # its HIT went on as an ordinary one
@@ -158,12 +155,11 @@ def correct_key(*, gold: GoldQuestion, keys: Mapping[str, Any], by: Any = None, 
     gold.save(update_fields=["keys", "key_version", "is_soft", "state"])
     if gold.hit_id:
         score_hit(gold=gold, schema=schema)
-    audit.record(act="gold.correct", subject=f"gold:{gold.pk}", actor=by, reason=reason, before=before, after=gold.keys)
     return gold
 
 
 @transaction.atomic
-def suspend_gold(*, gold: GoldQuestion, reason: str, by: Any = None) -> GoldQuestion:
+def suspend_gold(*, gold: GoldQuestion) -> GoldQuestion:
     """The key is in doubt: its scores no longer count, and its HIT goes on as an ordinary one.
 
     Raises
@@ -175,12 +171,11 @@ def suspend_gold(*, gold: GoldQuestion, reason: str, by: Any = None) -> GoldQues
     GoldScore.objects.filter(gold=gold).update(counts=False, counted_at=None)
     if hit is not None:
         Hit.objects.filter(pk=hit.pk).update(lane=0)
-    audit.record(act="gold.suspend", subject=f"gold:{gold.pk}", actor=by, reason=reason)
     return gold
 
 
 @transaction.atomic
-def release_gold(*, gold: GoldQuestion, by: Any = None, reason: str = "") -> GoldQuestion:
+def release_gold(*, gold: GoldQuestion) -> GoldQuestion:
     """Shown no more: it ends like an ordinary HIT, with its key as label. Its scores stand.
 
     Raises
@@ -191,7 +186,6 @@ def release_gold(*, gold: GoldQuestion, by: Any = None, reason: str = "") -> Gol
     move(gold, GoldQuestion.State.RETIRED, limit=openings_of([hit.pk])[hit.pk] if hit else None)
     if hit is not None and hit.state == Hit.State.OPEN:
         move(hit, Hit.State.RETIRED)
-    audit.record(act="gold.release", subject=f"gold:{gold.pk}", actor=by, reason=reason)
     return gold
 
 

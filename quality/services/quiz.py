@@ -188,7 +188,11 @@ def answer_quiz(*, attempt: QuizAttempt, answers: Mapping[str, Mapping[str, Any]
     Invalid
         Naming each item, and question, that is missing or does not fit; nothing is graded.
     """
-    attempt = QuizAttempt.objects.select_for_update(no_key=True).select_related("project", "worker").get(pk=attempt.pk)
+    attempt = (
+        QuizAttempt.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("project", "worker")
+        .get(pk=attempt.pk)
+    )
     if attempt.state != State.OPEN:
         return attempt
     schema, questions = schema_of(attempt.project.questions), _questions(attempt)

@@ -100,7 +100,7 @@ def test_gold_in_the_storm(make_project, make_requester, make_batch, make_crowd)
     while watch.take_in_scores() or watch.carry_pauses():
         pass
 
-    assert broke == []
+    assert broke == [], "\n".join(sorted(set(broke)))
     assert {finding.name: finding.broken for finding in check_invariants() if finding.broken} == {}
     assert not GoldQuestion.objects.filter(state="active").exists()
     # What stands in the reliabilities is what the log says, however often it was read at the same time.

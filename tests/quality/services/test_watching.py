@@ -213,7 +213,7 @@ def test_a_corrected_key_ends_the_pause_it_led_to(crowd, score_golds, make_user)
     assert reliability(worker).state == "paused"
 
     for score in GoldScore.objects.filter(worker=worker, passed=False)[:6]:
-        put_right(gold=score.gold, keys={"gold": "zero | one"}, by=make_user(), reason="Both are right.")
+        put_right(gold=score.gold, keys={"gold": "zero | one"})
 
     row = reliability(worker)
     assert (row.state, row.right, row.wrong) == ("quiz", 14, 6)
@@ -226,7 +226,7 @@ def test_a_suspended_key_counts_for_nobody(crowd, score_golds, make_user):
     score_golds(worker, batch, [WRONG] * 2)
     take_in_scores()
 
-    put_right(gold=GoldScore.objects.filter(worker=worker).first().gold, keys=None, by=make_user(), reason="Blurred.")
+    put_right(gold=GoldScore.objects.filter(worker=worker).first().gold, keys=None)
 
     assert (reliability(worker).right, reliability(worker).wrong) == (0, 1)
 
