@@ -280,14 +280,22 @@ class Crowd:
     appealed: int
 
 
+# Those whose newest place here was taken a moment ago.
+BUSY = """
+SELECT count(*) FROM marketplace_participation p, LATERAL (
+    SELECT accepted_at FROM marketplace_assignment a
+    WHERE a.worker_id = p.worker_id AND a.batch_id = p.batch_id ORDER BY a.id DESC LIMIT 1
+) a WHERE p.batch_id = %s AND a.accepted_at > now() - make_interval(secs => %s)
+"""
+
+
 def crowd_of(batch: Batch) -> Crowd:
     def count() -> Crowd:
         mine = Participation.objects.filter(batch=batch, taken_in_all__gt=0)
         sums = mine.aggregate(workers=Count("pk"), most=Max("taken_in_all"), all=Sum("taken_in_all"))
-        recent = Assignment.objects.filter(batch=batch, worker__in=mine.filter(open_places__gt=0).values("worker_id"))
-        at_work = recent.filter(
-            state=Assignment.State.ACCEPTED, is_ahead=False, opened_at__gte=timezone.now() - AT_WORK
-        ).aggregate(count=Count("worker_id", distinct=True))["count"]
+        with connection.cursor() as cursor:
+            cursor.execute(BUSY, [batch.pk, AT_WORK.total_seconds()])
+            at_work = cursor.fetchone()[0]
         worst = dict.fromkeys(["quiz", "trusted", "watched", "paused"], 0)
         rank = {"trusted": 0, "quiz": 1, "watched": 2, "paused": 3}
         states: dict[int, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -85,10 +86,10 @@ def money(micros: int | None, currency: str = "EUR") -> SafeString | str:
 
 @register.filter
 def money_sum(micros: int | None, currency: str = "EUR") -> SafeString | str:
-    """A sum, to the cent: parts of a cent are in the statement, not in a headline."""
+    """A sum, rounded to the cent: parts of a cent are in the statement, not in a headline."""
     if micros is None or micros == "":
         return ""
-    return money(int(micros) // 10_000 * 10_000 if int(micros) > 0 else int(micros), currency)
+    return money((int(micros) + 5_000) // 10_000 * 10_000, currency)
 
 
 @register.filter
@@ -125,6 +126,13 @@ def money_words(micros: int, currency: str = "EUR") -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of one as percent with a narrow space: 0.958 is 95.8 %."""
     return "" if share is None or share == "" else f"{float(share) * 100:.{digits}f}{NARROW}%"
+
+
+@register.filter
+def confidence(share: float, digits: int = 1) -> str:
+    """How sure a label is. Cut off, never rounded up: nothing here is 100 % sure."""
+    shift = 10 ** (digits + 2)
+    return percent(min(math.floor(float(share) * shift + 1e-9), shift - 1) / shift, digits)
 
 
 @register.simple_tag

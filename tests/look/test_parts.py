@@ -41,6 +41,13 @@ def test_a_share_is_a_percent_with_a_narrow_space():
 
 
 @pytest.mark.parametrize(
+    ("share", "digits", "words"), [(0.9999, 1, "99.9"), (1.0, 0, "99"), (0.5, 0, "50"), (0.876, 1, "87.6")]
+)
+def test_nothing_is_wholly_sure(share, digits, words):
+    assert tags.confidence(share, digits) == f"{words}\u202f%"
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [
         (22, "22 s"),
