@@ -272,7 +272,7 @@ class World:
 
     @cached_property
     def gold(self) -> Any:
-        return mark_as_gold(hit=self.hit, keys={"digit": "one"}, by=self.owner)
+        return mark_as_gold(hit=self.hit, keys={"digit": "one"})
 
     @cached_property
     def quiz(self) -> Any:
