@@ -8,6 +8,7 @@ from collections import defaultdict, deque
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
 
 #: So many deaths of one worker in a row within granian's 5.5 s, and nothing works here: leave it to the supervisor.
 MOST_DEATHS = 25
@@ -42,7 +43,7 @@ def main(host: str, port: str, processes: str) -> None:
         backlog=1024,
         http=HTTPModes.http1,
         websockets=False,
-        log_level="warning",
+        log_level=LogLevels.warning,
         respawn_failed_workers=True,
         respawn_interval=0.2,
     )

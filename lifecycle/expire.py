@@ -23,7 +23,7 @@ SLACK = timedelta(seconds=60)
 RETURNS_FROM, RETURNS_ALARM, RETURNS_PAUSE = 10, 0.20, 0.40
 
 
-def expire_due(limit: int = 1000) -> int:
+def expire_due(limit: int = 100) -> int:
     """End the places whose time is over. The database's clock is the only authority."""
     now = clock.now()
     mark, _ = Watermark.objects.get_or_create(name="expire", defaults={"at": now - timedelta(days=3650)})

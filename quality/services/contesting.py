@@ -9,15 +9,14 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, Q
+from django.db import connection, transaction
 
 from core import audit, clock
 from core.errors import Conflict, IllegalMove, Invalid
 from core.states import move
 from marketplace.models import Assignment, Hit
 from quality.estimators.gold import is_bad_gold
-from quality.models import Contest, Flag, GoldQuestion, GoldScore, WorkerReliability
+from quality.models import Contest, Flag, GoldQuestion, GoldScore
 from quality.services.gold import correct_key, suspend_gold
 from quality.services.watching import take_in
 
@@ -98,26 +97,33 @@ def restore_scores(*, gold: GoldQuestion) -> None:
 def doubtful_golds(gold_ids: Collection[int]) -> list[GoldQuestion]:
     """Those of these keys that strong workers miss too often on some question."""
     golds = GoldQuestion.objects.filter(pk__in=gold_ids, pool="test", state__in=["active", "retired"], is_soft=False)
-    return [gold for gold in golds.order_by("pk") if any(is_bad_gold(*counts) for counts in strong_answers(gold))]
+    counts = strong_answers(gold_ids)
+    return [gold for gold in golds.order_by("pk") if any(is_bad_gold(*pair) for pair in counts.get(gold.pk, ()))]
 
 
-def strong_answers(gold: GoldQuestion) -> list[tuple[int, int]]:
-    """By question: strong workers who agree with the key, and who do not."""
-    counts = []
-    for name in gold.keys:
-        strong = WorkerReliability.objects.filter(
-            project_id=gold.project_id, question=name, part="", lower__gte=STRONG
-        ).values("worker")
-        scores = GoldScore.objects.filter(gold=gold, question=name, counts=True, worker__in=strong)
-        found = scores.aggregate(right=Count("pk", filter=Q(passed=True)), wrong=Count("pk", filter=Q(passed=False)))
-        counts.append((found["right"], found["wrong"]))
+STRONG_ANSWERS = """
+SELECT s.gold_id, s.question, count(*) FILTER (WHERE s.passed), count(*) FILTER (WHERE NOT s.passed)
+FROM quality_goldscore s JOIN quality_goldquestion g ON g.id = s.gold_id
+JOIN quality_workerreliability r ON r.project_id = g.project_id AND r.question = s.question AND r.part = ''
+    AND r.worker_id = s.worker_id AND r.lower >= %s
+WHERE s.gold_id = ANY(%s) AND s.counts GROUP BY 1, 2
+"""
+
+
+def strong_answers(gold_ids: Collection[int]) -> dict[int, list[tuple[int, int]]]:
+    """By gold question, for each of its questions: strong workers who agree with the key, and who do not."""
+    counts: dict[int, list[tuple[int, int]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(STRONG_ANSWERS, [STRONG, list(gold_ids)])
+        for gold_id, _, right, wrong in cursor.fetchall():
+            counts.setdefault(gold_id, []).append((right, wrong))
     return counts
 
 
 @transaction.atomic
 def suspend_doubtful(*, gold: GoldQuestion) -> bool:
     """Take a key out of use that strong workers disagree with, and tell the requester. False: somebody was faster."""
-    counts = strong_answers(gold)
+    counts = strong_answers([gold.pk]).get(gold.pk, [])
     try:
         suspend_gold(gold=gold)
     except IllegalMove:
