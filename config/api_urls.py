@@ -162,5 +162,5 @@ urlpatterns = [
     path("admin/appeals", reviewing.AllAppeals.as_view(), name="api-all-appeals"),
     path("admin/appeals/<uuid:appeal_id>/rule", reviewing.AppealRule.as_view(), name="api-appeal-rule"),
     path("admin/goodwill", money.Goodwill.as_view(), name="api-goodwill"),
-    re_path(r"^.*$", NothingHere.as_view(), name="api-nothing-here"),
+    re_path(r"^[\s\S]*$", NothingHere.as_view(), name="api-nothing-here"),
 ]

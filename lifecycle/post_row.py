@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from core.errors import Invalid
 from lifecycle.publish import keep_keys, rules_of
+from marketplace.errors import BatchNotOpen
 from marketplace.models import Batch, Hit, HitData
 from marketplace.rows import RESERVED, BadRow, Columns, Row, mistake_of_columns, read_object
 from marketplace.services import media, posting
@@ -48,6 +49,8 @@ def post_row(
     InsufficientFunds
         Nothing was stored then.
     """
+    if batch.published_at is None:  # a draft has no design yet that a row could fit
+        raise BatchNotOpen
     about = {"external_id": external_id, "priority": priority, "group": group, "explanation": explanation or None}
     row = checked_row(batch, data, about, key or {})
     try:

@@ -25,7 +25,17 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         else:  # what goes out may be blank
             for inner in (schema.get("properties") or {}).values():
                 inner.pop("minLength", None)
+    _require_files(result)
     return result
+
+
+def _require_files(result: dict[str, Any]) -> None:
+    """Where the body is a file, there is no request without it."""
+    for methods in result.get("paths", {}).values():
+        for operation in methods.values():
+            body = operation.get("requestBody", {})
+            if body and "application/json" not in body.get("content", {}):
+                body["required"] = True
 
 
 def _bound(schema: Any) -> None:

@@ -150,3 +150,11 @@ def test_no_cell_is_a_formula(text):
     assert safe_cell(text) == f"'{text}"
     assert safe_cell(Number("-1.50")) == "-1.50"
     assert safe_cell("plain - text") == "plain - text"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["nothing", "me%0Ayou", "batches/7", "batches/%00/accept", "%F0%9F%98%80", ""])
+def test_every_other_address_is_a_problem_json_404(client, path):
+    response = client.get(path)
+
+    assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")

@@ -176,7 +176,8 @@ API = [
     Line("api-batch-close", "POST", kwargs=batch, wrong=Wrong(409, ILLEGAL, before=close)),
     Line("api-batch-clone", "POST", kwargs=batch, status=201, wrong=NOTHING),
     Line("api-batch-rows", "POST", kwargs=lambda w: {"batch_id": w.standing.public_id}, body={"data": {"text": "7"}},
-         status=201, wrong=Wrong(400, "invalid", body={"data": {"colour": "red"}})),
+         status=201, wrong=Wrong(409, "batch_not_open", before=lambda w: setattr_and_save(
+             w.standing, state="draft", design={}, published_at=None), body={"data": {"text": "7"}})),
     Line("api-batch-rows-file", "PUT", kwargs=batch, body=b"text\nnew\n", content_type="text/csv", status=202,
          wrong=Wrong(409, "not_open", before=close, body=b"text\nnew\n")),
     Line("api-batch-rows-csv", kwargs=batch),
