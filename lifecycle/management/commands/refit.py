@@ -24,6 +24,8 @@ class Command(BaseCommand):
         if operation is not None:
             done = run_child(Operation.objects.get(pk=operation, kind="refit"))
             sys.exit(0 if done is None or done.finished_at or not done.failures else 1)
+        if project is None:
+            raise CommandError("Name a project by its id.")
         found = Project.objects.filter(public_id=project).first()
         if found is None:
             raise CommandError(f"There is no project {project}. Its id stands in the address of its page.")
