@@ -153,15 +153,22 @@ def sureness_of(batch: Batch) -> Sureness:
 
 
 def agreement_of(batch: Batch) -> float | None:
-    """Krippendorff's alpha of the first question that has classes, on the newest judgments; None while too few."""
+    """Krippendorff's alpha of the first question with classes, on the first two answers; None while too few."""
     question = next((q for q in design_of(batch).schema if q.labels and q.kind != "multilabel"), None)
     if question is None:
         return None
 
     def compute() -> float | None:
         rows = Judgment.objects.filter(hit__batch=batch, question=question.name, weight__gt=0, label__isnull=False)
-        table = list(rows.order_by("-pk").values_list("hit_id", "worker_id", "label")[:MOST_JUDGMENTS])
-        if len({row[0] for row in table}) < 5:
+        newest = list(rows.order_by("-pk").values_list("hit_id", "worker_id", "label")[:MOST_JUDGMENTS])
+        # The first two answers of an item only: those that were asked because of doubt would bend it.
+        taken: dict[int, int] = {}
+        table = []
+        for row in reversed(newest):
+            taken[row[0]] = taken.get(row[0], 0) + 1
+            if taken[row[0]] <= 2:
+                table.append(row)
+        if sum(count >= 2 for count in taken.values()) < 5:
             return None
         items, workers, labels = (np.array(column) for column in zip(*table, strict=True))
         alpha = krippendorff_alpha(items, workers, labels)
