@@ -166,6 +166,8 @@ def accept_slowly(
     if participation.dry_until and participation.dry_until > clock.now():
         raise NoWork
     place = claim(worker_id=worker.pk, batch_id=batch.pk, key=key, ahead=ahead, lease=lease)
+    if not place:
+        _raise_if_capped(participation, batch)  # now, not after the tries: they hold up the process that makes them
     for low, high in RETRIES:
         if place or not _anything_left(worker.pk, batch.pk):
             break
