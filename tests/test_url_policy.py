@@ -3,12 +3,16 @@
 import json
 
 import pytest
+from django.urls import reverse
 
 from tests.support.url_policy import OWN, World, call, methods_of, of, patterns
 from tests.support.url_policy_api import API
 
 IS_API = {name for name, _ in patterns() if name.startswith("api-")}
 ENDPOINTS = {name: getattr(pattern.callback, "cls", None) for name, pattern in patterns()}
+VIEWS = {name: pattern.callback for name, pattern in patterns()}
+#: What a proxy's client gets of what is for machines beside us.
+OPERATORS = {"health-live": ("/health/live", 200), "health-ready": ("/health/ready", 200), "metrics": ("/metrics", 404)}
 GUARDED = [line for line in API if line.by != "anonymous"]
 
 
@@ -23,6 +27,41 @@ def test_every_endpoint_of_the_api_has_a_policy():
 
     assert there - written == set(), "Say in tests/support/url_policy_api.py what these do."
     assert written - there == set(), "These lines speak of URLs that are gone."
+
+
+def test_every_url_is_of_the_api_or_a_page_or_of_a_package_we_know():
+    """Pages are placed in tests/look/pages.py, by tests/look/test_policy.py."""
+    left = [
+        name
+        for name, pattern in patterns()
+        if name not in IS_API and not pattern.callback.__module__.startswith(("allauth.", "django.contrib."))
+    ]
+    homeless = [name for name in left if ".views." not in VIEWS[name].__module__ and name not in OPERATORS]
+
+    assert homeless == []
+
+
+@pytest.mark.parametrize(("url", "status"), sorted(OPERATORS.values()))
+def test_operators_are_answered(url, status, client, db):
+    assert client.get(url, headers={"X-Forwarded-For": "203.0.113.7"}).status_code == status
+
+
+def test_the_admin_is_nothing_to_those_who_are_no_staff(client, world):
+    urls = [reverse(name) for name, pattern in patterns() if name.startswith("admin:") and not takes(pattern)]
+    assert len(urls) > 20
+    for user in (None, world.owner, world.worker.user):
+        client.logout()
+        if user:
+            client.force_login(user)
+        answers = {url: client.get(url).status_code for url in urls if not url.endswith(("/login/", "/logout/"))}
+        assert set(answers.values()) <= {302, 404}, answers
+    client.force_login(world.staff_user)
+    assert {client.get(reverse("admin:index")).status_code} == {200}
+
+
+def takes(pattern):
+    """Whether a URL has arguments."""
+    return pattern.pattern.regex.groups or pattern.pattern.converters
 
 
 def test_every_change_names_a_wrong_state():

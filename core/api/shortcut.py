@@ -1,4 +1,4 @@
-"""The API answers before sessions, CSRF tokens and messages are looked at: it uses none of them, and no cookie counts."""
+"""The API answers before sessions, CSRF tokens and messages are looked at: it uses none of them; no cookie counts."""
 
 from __future__ import annotations
 
