@@ -14,6 +14,7 @@ VIEWS = [((1440, 900), "light"), ((390, 844), "dark")]
 
 def look(page, url, found):
     """Open a page in each view and gather what is wrong with it."""
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
     response = page.goto(url)
     if response.status >= 400:
         found.append(f"{url}: {response.status}")
