@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from core import audit, clock
 from core.errors import IllegalMove
 from core.states import move
+from lifecycle.apart import apart
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
 from marketplace.models import Appeal, Assignment, Batch
 from marketplace.services import appealing
@@ -28,19 +29,22 @@ def decide_due(limit: int = 2000) -> int:
     now = clock.now()
     due = Assignment.objects.filter(decide_at__lte=now).order_by("decide_at")
     rows = list(due.values_list("pk", "batch_id", "state")[:limit])
-    done = 0
     by_batch: dict[int, list[int]] = {}
+    by_state: dict[str, list[int]] = {Assignment.State.REVISING: [], Assignment.State.REJECTED: []}
     for pk, batch_id, state in rows:
         if state == Assignment.State.SUBMITTED:
             by_batch.setdefault(batch_id, []).append(pk)
-        elif state == Assignment.State.REVISING:
-            done += end_redo(assignment_id=pk)
-        elif state == Assignment.State.REJECTED:
-            done += end_rejection(assignment_id=pk)
-    for batch_id, ids in sorted(by_batch.items()):
-        for start in range(0, len(ids), GROUP):
-            done += len(approve_many(batch_id=batch_id, ids=ids[start : start + GROUP], wait=False))
-    return done
+        elif state in by_state:
+            by_state[state].append(pk)
+    groups = [
+        (batch_id, ids[start : start + GROUP])
+        for batch_id, ids in sorted(by_batch.items())
+        for start in range(0, len(ids), GROUP)
+    ]
+    approved, _ = apart(lambda g: len(approve_many(batch_id=g[0], ids=g[1], wait=False)), groups, what="Approval")
+    redone, _ = apart(lambda pk: end_redo(assignment_id=pk), by_state[Assignment.State.REVISING], what="End of redo")
+    closed, _ = apart(lambda pk: end_rejection(assignment_id=pk), by_state[Assignment.State.REJECTED], what="Rejection")
+    return approved + redone + closed
 
 
 @transaction.atomic

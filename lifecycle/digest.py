@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
 from core import clock
+from lifecycle.apart import apart
 from lifecycle.events import answers_submitted, label_settled
 from lifecycle.settle import settle_hits
 from marketplace.models import Answer, Assignment, Batch, Hit
@@ -37,11 +38,22 @@ def digest_due(limit: int = 400) -> int:
         due: dict[int, set[int]] = defaultdict(set)
         for project_id, hit_id in cursor.fetchall():
             due[project_id].add(hit_id)
-    return sum(
-        digest_hits(project_id=project_id, hit_ids=group)
-        for project_id, hit_ids in sorted(due.items())
-        for group in _groups(sorted(hit_ids))
-    )
+    groups = [(project_id, group) for project_id, hit_ids in sorted(due.items()) for group in _groups(sorted(hit_ids))]
+    done, _ = apart(_digest_group, groups, what="Digesting")
+    return done
+
+
+def _digest_group(group: tuple[int, Sequence[int]]) -> int:
+    """A group in one transaction; if one HIT breaks it, each in its own."""
+    project_id, hit_ids = group
+    try:
+        return digest_hits(project_id=project_id, hit_ids=hit_ids)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(hit_ids) == 1:
+            raise
+        return apart(_digest_group, [(project_id, [hit_id]) for hit_id in hit_ids], what="Digesting")[0]
 
 
 def _groups(hit_ids: Sequence[int]) -> Iterable[Sequence[int]]:

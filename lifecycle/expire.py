@@ -11,6 +11,7 @@ from core import clock
 from core.errors import IllegalMove, Invalid
 from core.models import Watermark
 from core.states import move
+from lifecycle.apart import apart
 from lifecycle.digest import digest_hits
 from marketplace.errors import NotYours
 from marketplace.models import Assignment, Batch, Hit
@@ -32,8 +33,8 @@ def expire_due(limit: int = 100) -> int:
         deadline__gt=mark.at - SLACK, deadline__lte=now, state=Assignment.State.ACCEPTED
     ).order_by("deadline")
     ids = list(late.values_list("pk", flat=True)[:limit])
-    ended = sum(expire(assignment_id=pk) for pk in ids)
-    if len(ids) < limit:
+    ended, failed = apart(lambda pk: expire(assignment_id=pk), ids, what="Expiry")
+    if len(ids) < limit and not failed:
         Watermark.objects.filter(pk=mark.pk).update(at=now)
     return ended
 
