@@ -96,8 +96,8 @@ def send(hook: Webhook, identity: str, body: bytes) -> Attempt:
     try:
         with call("POST", hook.url, headers=signed_headers(hook, identity, body), body=body) as response:
             status = response.status  # what it says beside that is of no use to us, and stays unread
-    except NotSent as error:
-        return Attempt(None, str(error)[:300], _since(began))
+    except NotSent as why:
+        return Attempt(None, str(why)[:300], _since(began))
     error = "" if 200 <= status < 300 else f"Answered {status}."
     # 410: the receiver wants no more of it (Standard Webhooks).
     return Attempt(status, error, _since(began), is_final=status == 410)

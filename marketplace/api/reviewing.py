@@ -159,7 +159,7 @@ class BatchAssignments(Endpoint):
     @act("read", query=AssignmentQuery, gives=AssignmentOut, paged=True, shape=shape_assignments, tag="review")
     def get(self, request: Request, batch_id: uuid.UUID, query: dict[str, Any]) -> QuerySet[Assignment]:
         """Assignments of a batch with their answers."""
-        rows = with_answers(batch_for(request, batch_id).assignments)
+        rows = with_answers(batch_for(request, batch_id).assignments.all())
         if "hit" in query:
             rows = rows.filter(hit__data_row__public_id=query["hit"])
         return rows.filter(state=query["state"]) if "state" in query else rows

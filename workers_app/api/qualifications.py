@@ -17,7 +17,7 @@ from core.errors import Conflict
 from lifecycle import qualify
 from marketplace.api.finding import as_role, requester_for, worker_by_code, worker_of
 from marketplace.selectors import requesters_of
-from workers_app.models import Grant, Qualification
+from workers_app.models import Grant, Qualification, Worker
 from workers_app.services.granting import (
     change_qualification,
     create_qualification,
@@ -114,16 +114,14 @@ class GrantOne(Endpoint):
     def put(self, request: Request, qualification_id: uuid.UUID, worker: str, data: dict[str, Any]) -> dict[str, Any]:
         """Grant it to a worker, or change the value (managers)."""
         qualification = _granted_by_hand(request, qualification_id)
-        grant = qualify.grant(
-            qualification=qualification, worker=worker_by_code(qualification.requester, worker), **data
-        )
+        grant = qualify.grant(qualification=qualification, worker=_known_as(qualification, worker), **data)
         return {"worker": worker, "value": grant.value, "granted_at": grant.granted_at}
 
     @act("write", refuses=[409], tag="qualifications")
     def delete(self, request: Request, qualification_id: uuid.UUID, worker: str) -> None:
         """Take it back (managers)."""
         qualification = _granted_by_hand(request, qualification_id)
-        holder = worker_by_code(qualification.requester, worker)
+        holder = _known_as(qualification, worker)
         if not qualify.revoke(qualification=qualification, worker=holder):
             raise Http404
 
@@ -133,6 +131,13 @@ def _granted_by_hand(request: Request, qualification_id: uuid.UUID) -> Qualifica
     if qualification.kind == Qualification.Kind.QUIZ:
         raise Conflict("A quiz is passed, not granted.", code="quiz")
     return qualification
+
+
+def _known_as(qualification: Qualification, code: str) -> Worker:
+    """Only qualifications of an organisation are found here, so it has one."""
+    if qualification.requester is None:
+        raise Http404
+    return worker_by_code(qualification.requester, code)
 
 
 class MyQualifications(Endpoint):
