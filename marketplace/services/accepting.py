@@ -72,10 +72,16 @@ FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 # The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
 # The nested loops run in the order of the lists, which is what puts the drawn lane and the highest priority first.
 # Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
-# of lane 1, and whoever came late would know.
+# of lane 1, and whoever came late would know. It is asked for both lanes, so that both take as long.
 CLAIM = f"""
 WITH me AS MATERIALIZED (
-    SELECT p.cursor, p.lane_cursor, CASE WHEN random() < p.lane_share THEN 1 ELSE 0 END AS first
+    SELECT p.cursor, p.lane_cursor, CASE WHEN random() < p.lane_share THEN 1 ELSE 0 END AS first, (
+        SELECT 1 FROM unnest(b.levels) AS l(priority),
+             LATERAL (VALUES (p.cursor, {LAST_POSITION}), (0, p.cursor - 1)) AS r(low, high),
+             LATERAL (SELECT 1 FROM marketplace_hit h
+                      WHERE h.batch_id = %(batch)s AND h.room AND h.lane = 0 AND h.priority = l.priority
+                        AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
+                      ORDER BY h.position LIMIT 1) AS c LIMIT 1) AS ordinary
     FROM marketplace_participation p JOIN marketplace_batch b ON b.id = p.batch_id
     WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s AND {PARTICIPATION_OPEN}
       AND (p.dry_until IS NULL OR p.dry_until < now())
@@ -93,13 +99,7 @@ WITH me AS MATERIALIZED (
             WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane AND h.priority = l.priority
               AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
             ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
-    WHERE b.id = %(batch)s AND (d.lane = 0 OR me.first = 1 AND (
-        SELECT 1 FROM unnest(b.levels) AS l(priority),
-             LATERAL (VALUES (me.cursor, {LAST_POSITION}), (0, me.cursor - 1)) AS r(low, high),
-             LATERAL (SELECT 1 FROM marketplace_hit h
-                      WHERE h.batch_id = %(batch)s AND h.room AND h.lane = 0 AND h.priority = l.priority
-                        AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
-                      ORDER BY h.position LIMIT 1) AS c LIMIT 1) IS NOT NULL)
+    WHERE b.id = %(batch)s AND me.ordinary IS NOT NULL AND d.lane <= me.first
     LIMIT 1
 ), {TAKE}
 """  # noqa: S608

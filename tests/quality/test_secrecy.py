@@ -105,6 +105,8 @@ class Attacker:
                     "submit wall": submit_times[0],
                     "submit work": submit_times[1],
                     "accept bytes": len(accepted.content) - len(place["data"]["text"]),
+                    "accept elsewhere": accept_times[0] - accept_times[1],
+                    "submit elsewhere": submit_times[0] - submit_times[1],
                     "submit bytes": len(answered.content),
                     "header bytes": sum(len(k) + len(v) for k, v in accepted.headers.items()),
                     "place": len(self.seen),
@@ -224,16 +226,16 @@ def run_clock() -> None:
 def table(notes: list[Seen]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features (n, f), is it gold (n,), the HIT (n,): with what the attackers learn by comparing notes."""
     times_seen: dict[str, int] = {}
-    by_hit: dict[str, set[int]] = {}
+    first_seen: dict[str, int] = {}
     for seen in notes:
         times_seen[seen.hit] = times_seen.get(seen.hit, 0) + 1
-        by_hit.setdefault(seen.hit, set()).add(seen.worker)
+        first_seen[seen.hit] = min(first_seen.get(seen.hit, seen.place), seen.place)
     names = sorted(notes[0].numbers)
     features = [
         [
             *(seen.numbers[name] for name in names),
             times_seen[seen.hit],
-            float(np.mean([abs(seen.worker - other) for other in by_hit[seen.hit]])),
+            seen.place - first_seen[seen.hit],
             *(float(b) for b in hashlib.sha256(repr(seen.shapes).encode()).digest()[:2]),
         ]
         for seen in notes
@@ -270,6 +272,7 @@ def planted(notes: list[Seen], leak: Any) -> list[Seen]:
 
 def slower(seen: Seen) -> dict[str, float]:
     """As if an answer were graded before it is acknowledged."""
+    # In the wall's time and in the work of this thread.
     late = {name: seen.numbers[name] + 5.0 for name in ("submit wall", "submit work")}
     return seen.numbers | late
 
