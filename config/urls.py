@@ -14,6 +14,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("marketplace.urls")),
     path("", include("payments.urls")),
+    path("", include("workers_app.urls")),
     path("", include("quality.urls")),
 ]
 

@@ -24,6 +24,7 @@ WORKER: dict[str, Where] = {
     "earnings_waiting": nowhere,
     "earnings_rejected": nowhere,
     "earnings_payouts": nowhere,
+    "my_data": nowhere,
 }
 OWNER: dict[str, Where] = {
     "studio": nowhere,
@@ -47,6 +48,7 @@ PARTS: dict[str, tuple[str, Where]] = {
     "export_file": ("owner", lambda m: {"operation_id": m.export.public_id}),
     "studio_statement": ("owner", nowhere),
     "statement_csv": ("worker", nowhere),
+    "my_data_file": ("worker", nowhere),
 }
 #: Acts: POST only. With what a stranger must not be able to do with somebody else's row.
 ACTS: dict[str, tuple[str, Where]] = {

@@ -25,6 +25,7 @@ READ = {
 #: Pages of one's own side, which have nothing of another in their address: a stranger sees their own, not somebody's.
 OWN = {
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
+    *("my_data", "my_data_file"),
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "quiz_start"),

@@ -174,3 +174,29 @@ def test_a_rejected_answer_that_may_be_appealed_is_withheld_from_exports(market)
 
     reject(assignment=market.batch.assignments.filter(state="submitted").first(), by=None, reason="No.")
     assert run_to_end(start_export(batch=market.batch, what="answers")).result["rows"] == handed_in - 2
+
+
+def test_what_a_worker_says_opens_work_at_once(client, make_batch, make_project, make_worker):
+    wants = [{"subject": "language", "compare": "in", "value": ["de"], "name": "German"}]
+    batch, worker = make_batch(project=make_project(rules={"requirements": wants})), make_worker()
+    client.force_login(worker.user)
+    start = reverse("start_work", args=[batch.public_id])
+    assert client.post(start).url == reverse("find_work")
+
+    wrong = client.post(reverse("my_data"), {"languages": "German!"})
+    assert wrong.status_code == 400 and "is no language code" in wrong.content.decode()
+    client.post(reverse("my_data"), {"country": "at", "languages": "de, en", "accepts_distressing": "on"})
+
+    worker.refresh_from_db()
+    assert (worker.country, worker.languages, worker.accepts_distressing) == ("AT", ["de", "en"], True)
+    assert client.post(start).url.startswith("/work/") and Assignment.objects.count() == 1
+
+
+def test_a_worker_can_take_all_their_data_along(client, market):
+    client.force_login(market.worker.user)
+
+    response = client.get(reverse("my_data_file"))
+
+    assert "attachment" in response["Content-Disposition"]
+    held = response.json()
+    assert held["person"]["email"] == market.worker.user.email and held["assignments"]

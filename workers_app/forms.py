@@ -1,0 +1,44 @@
+"""What workers say about themselves, as a form."""
+
+from __future__ import annotations
+
+import re
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+MOST_LANGUAGES = 20
+
+
+class ProfileForm(forms.Form):
+    country = forms.RegexField(
+        r"^[A-Za-z]{2}$",
+        label=_("Country"),
+        required=False,
+        max_length=2,
+        help_text=_("Two letters, such as DE. Some work is for some countries only."),
+    )
+    languages = forms.CharField(
+        label=_("Languages"),
+        required=False,
+        max_length=200,
+        help_text=_("Codes with commas between them, such as de, en. Some work asks for one."),
+    )
+    accepts_distressing = forms.BooleanField(
+        label=_("Show me work that may be distressing"),
+        required=False,
+        help_text=_("You can stop at any time, and skip each single one at no cost."),
+    )
+
+    def clean_country(self) -> str:
+        return self.cleaned_data["country"].upper()
+
+    def clean_languages(self) -> list[str]:
+        codes = [code.strip() for code in self.cleaned_data["languages"].split(",") if code.strip()]
+        wrong = next((code for code in codes if not LANGUAGE.fullmatch(code)), None)
+        if wrong:
+            raise forms.ValidationError(_("“%s” is no language code. Write codes such as de or pt-BR.") % wrong)
+        if len(codes) > MOST_LANGUAGES:
+            raise forms.ValidationError(_("At most %d languages.") % MOST_LANGUAGES)
+        return list(dict.fromkeys(codes))
