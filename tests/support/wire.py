@@ -23,6 +23,19 @@ class Answer:
         return orjson.loads(self.body)
 
 
+def unchunk(data: bytes) -> tuple[bytes, bytes] | None:
+    """A chunked body and what follows it; None while it is not all there."""
+    body = b""
+    while (end := data.find(b"\r\n")) >= 0:
+        size = int(data[:end].split(b";")[0], 16)
+        if len(data) < end + 4 + size:
+            return None
+        body, data = body + data[end + 2 : end + 2 + size], data[end + 4 + size :]
+        if not size:
+            return body, data
+    return None
+
+
 class _Protocol(asyncio.Protocol):
     def __init__(self) -> None:
         self.buffer = b""
@@ -39,11 +52,17 @@ class _Protocol(asyncio.Protocol):
             return
         head = self.buffer[:end].lower()
         at = head.find(b"content-length:")
-        length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(self.buffer) < end + 4 + length:
+        if at < 0 and b"transfer-encoding: chunked" in head:
+            found = unchunk(self.buffer[end + 4 :])
+        else:
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            found = self.buffer[end + 4 : end + 4 + length], self.buffer[end + 4 + length :]
+            if len(found[0]) < length:
+                return
+        if found is None:
             return
-        answer = Answer(int(head[9:12]), head, self.buffer[end + 4 : end + 4 + length])
-        self.buffer = self.buffer[end + 4 + length :]
+        body, self.buffer = found
+        answer = Answer(int(head[9:12]), head, body)
         if self.waiting and not self.waiting.done():
             self.waiting.set_result(answer)
 
