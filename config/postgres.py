@@ -129,8 +129,15 @@ class Cluster:
         return f"postgresql://{role}@/{database}?host={quote(str(self.sockets), safe='')}"
 
     def answers(self) -> bool:
+        return self._connects("postgres", "postgres")
+
+    def is_ready(self) -> bool:
+        """Whether it answers and is made whole: the database is the last thing that `prepare_roles` makes."""
+        return self._connects(OWNER, DATABASE)
+
+    def _connects(self, role: str, database: str) -> bool:
         try:
-            psycopg.connect(self.url("postgres", "postgres"), connect_timeout=3).close()
+            psycopg.connect(self.url(role, database), connect_timeout=3).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -442,7 +449,7 @@ def running(data_dir: Path, *, durable: bool = True) -> Iterator[Cluster]:
     cluster = Cluster.at(data_dir)
     server = Server(cluster, durable=durable)
     deadline = time.monotonic() + 2 * START_SECONDS
-    while (owned := take_ownership(server)) is None and not cluster.answers():
+    while (owned := take_ownership(server)) is None and not cluster.is_ready():
         if time.monotonic() > deadline:
             raise PostgresError(f"Another process holds {cluster.home}/owner, but its server does not answer.")
         time.sleep(0.1)

@@ -271,5 +271,3 @@ class BlockedWorker(Endpoint):
 
 def _block_out(block: Block, code: str) -> dict[str, Any]:
     return {"worker": code, "reason": block.reason, "created_at": block.created_at}
-
-

@@ -15,9 +15,7 @@ def block_worker(*, requester: Requester, worker: Worker, reason: str) -> Block:
     """Not offered to this worker any more; places that are held can still be answered and are paid."""
     if not 0 < len(reason.strip()) <= 300:
         raise Invalid(errors={"reason": "Say why, in at most 300 characters."})
-    block, _ = Block.objects.update_or_create(
-        requester=requester, worker=worker, defaults={"reason": reason.strip()}
-    )
+    block, _ = Block.objects.update_or_create(requester=requester, worker=worker, defaults={"reason": reason.strip()})
     recheck(worker_id=worker.pk, batch_ids=Batch.objects.filter(project__requester=requester).values("pk"))
     return block
 

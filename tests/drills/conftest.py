@@ -15,14 +15,6 @@ from tests.support.stack import ROOT, Stack
 FULL = os.environ.get("DRILLS") == "full"
 
 
-def pytest_collection_modifyitems(items):
-    """All on one process of pytest-xdist: they share the stack."""
-    for item in items:
-        if "tests/drills" in str(item.path):
-            item.add_marker(pytest.mark.drill)
-            item.add_marker(pytest.mark.xdist_group("drills"))
-
-
 @pytest.fixture(scope="session")
 def stack():
     """One stack for all drills: it has to live through them."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,6 +13,9 @@ from tests.drills.conftest import FULL, inside
 from tests.drills.crowd import AGAIN, Crowd, compare
 from tests.support.stack import kill, sockets_of
 from tests.support.wire import Wire
+
+#: All on one process of pytest-xdist: they share the stack.
+pytestmark = [pytest.mark.drill, pytest.mark.xdist_group("drills")]
 
 #: How long each drill goes on: in `make drills`, and in `make test`.
 KILLS_OF_WEB = 200 if FULL else 2
@@ -52,6 +56,12 @@ def nothing_was_lost(stack, market, crowd):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+def run_apart(coroutine):
+    """Run it on a loop of its own: browser tests of the same process leave theirs running."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def live(crowd, trouble):
     """The crowd works while `trouble` happens."""
 
@@ -63,7 +73,7 @@ def live(crowd, trouble):
             crowd.stopping = True
             await asyncio.wait_for(working, 120)
 
-    asyncio.run(both())
+    run_apart(both())
 
 
 def test_f1_web_workers_are_killed_under_load(stack, make_market, seed):
@@ -210,7 +220,7 @@ def test_f8_a_thousand_sockets_for_the_last_places(stack, make_market, places):
         start.set()
         return await asyncio.gather(*asking)
 
-    answers = asyncio.run(everybody())
+    answers = run_apart(everybody())
 
     statuses = [answer.status for answer, _ in answers]
     codes = {json.loads(answer.body)["code"] for answer, _ in answers if answer.status != 201}
