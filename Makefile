@@ -18,11 +18,12 @@ run:
 setup:
 	@$(BOOTSTRAP) run
 
-#: make test     every test (ARGS="-k name" for some, N=2 processes)
+#: make test     every test (ARGS="-k name" for some, N=2 processes); the drills last, by themselves
 test:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser
-	@exec $(VENV)/python -m pytest -n $(N) --dist loadgroup $(ARGS)
+	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill" $(ARGS)
+	@$(if $(ARGS),,$(VENV)/python -m pytest -m drill -p no:randomly)
 
 #: make check    style, layers, types, migrations, tests
 check: static-checks test

@@ -20,14 +20,17 @@ def smaller(monkeypatch):
         monkeypatch.setattr(demo, name, size)
 
 
+def run_clock():
+    while any(step() for _, step, _ in STEPS):
+        pass
+
+
 def test_the_demo_fills_a_batch_and_leaves_another_to_the_visitor(smaller):
     batch = demo.prepare()
     crowd = demo.Crowd(batch)
-    gave = -1
-    while gave:  # as the site's clock would, between answers
-        gave = crowd.work(pace=0, patience=1)
-        while any(step() for _, step, _ in STEPS):
-            pass
+    run_clock()  # it also says how often hidden questions are drawn
+    while crowd.work(pace=0, patience=1):
+        run_clock()
     refit_project(project=batch.project)
 
     rows = {row.hit_id: row for row in Belief.objects.filter(hit__batch=batch)}

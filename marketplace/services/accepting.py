@@ -70,7 +70,8 @@ SELECT ins.id, ins.public_id, ins.hit_id, ins.reward, ins.deadline, ins.accepted
 FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 """
 # The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
-# The nested loops run in the order of the lists, which is what puts the drawn lane and the highest priority first.
+# Where to look stands in a sorted list of its own: the drawn lane first, then the highest priority, then from the
+# cursor on. As three joined lists the planner may run them in another order, and did once its statistics changed.
 # Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
 # of lane 1, and whoever came late would know. It is asked for both lanes, so that both take as long.
 CLAIM = f"""
@@ -89,17 +90,21 @@ WITH me AS MATERIALIZED (
            WHERE k.worker_id = %(worker)s AND k.accept_key = %(key)s::varchar) IS NULL
     FOR NO KEY UPDATE OF p
 ), cand AS (
-    SELECT c.*, d.lane
+    SELECT c.*, s.lane
     FROM me, marketplace_batch b,
-         LATERAL (VALUES (1, me.lane_cursor), (0, me.cursor)) AS d(lane, start),
-         unnest(b.levels) AS l(priority),
-         LATERAL (VALUES (d.start, {LAST_POSITION}), (0, d.start - 1)) AS r(low, high),
+         LATERAL (
+            SELECT d.lane, l.priority, r.low, r.high
+            FROM (VALUES (1, me.lane_cursor), (0, me.cursor)) AS d(lane, start),
+                 unnest(b.levels) WITH ORDINALITY AS l(priority, n),
+                 LATERAL (VALUES (1, d.start, {LAST_POSITION}), (2, 0, d.start - 1)) AS r(lap, low, high)
+            WHERE d.lane <= me.first
+            ORDER BY d.lane DESC, l.n, r.lap) AS s,
          LATERAL (
             SELECT h.id, h.position, h.group_key FROM marketplace_hit h
-            WHERE h.batch_id = %(batch)s AND h.room AND h.lane = d.lane AND h.priority = l.priority
-              AND h.position BETWEEN r.low AND r.high AND {NOT_HAD}
+            WHERE h.batch_id = %(batch)s AND h.room AND h.lane = s.lane AND h.priority = s.priority
+              AND h.position BETWEEN s.low AND s.high AND {NOT_HAD}
             ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
-    WHERE b.id = %(batch)s AND me.ordinary IS NOT NULL AND d.lane <= me.first
+    WHERE b.id = %(batch)s AND me.ordinary IS NOT NULL
     LIMIT 1
 ), {TAKE}
 """  # noqa: S608

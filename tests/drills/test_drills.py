@@ -14,8 +14,8 @@ from tests.drills.crowd import AGAIN, Crowd, compare
 from tests.support.stack import kill, sockets_of
 from tests.support.wire import Wire
 
-#: All on one process of pytest-xdist: they share the stack.
-pytestmark = [pytest.mark.drill, pytest.mark.xdist_group("drills")]
+#: They share the stack and the machine: `make test` runs them last, in one process and in this order.
+pytestmark = pytest.mark.drill
 
 #: How long each drill goes on: in `make drills`, and in `make test`.
 KILLS_OF_WEB = 200 if FULL else 2

@@ -28,7 +28,7 @@ def run_together(*calls: Call, connections: int | None = None) -> list[Any]:
     def work(mine: list[Call]) -> list[Any]:
         try:
             connection.ensure_connection()
-            start.wait(60)
+            start.wait(180)
             return [outcome(call) for call in mine]
         finally:
             connection.close()
