@@ -364,9 +364,6 @@ class Server:
                 f"{record} names {home} as the place of the database, and it is not there. Bring it back, or forget "
                 "it and start with an empty database: make reset."
             )
-        if not data_dir.exists():
-            data_dir.mkdir(parents=True)
-            data_dir.chmod(0o755)  # also under a strict umask: the server's user must pass through
         inside = home.parent == data_dir
         if not record.exists():
             if home.exists() and not inside:  # of an earlier checkout at this path
@@ -429,7 +426,15 @@ def _lock(path: Path, kind: int) -> int | None:
 
 def take_ownership(server: Server) -> int | None:
     """The lock of the one process that runs the server, None when another has it. Makes the home if need be."""
-    server.prepare_home()
+    data_dir = server.cluster.data_dir
+    if not data_dir.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)  # two first starts may come at the same moment
+        data_dir.chmod(0o755)  # also under a strict umask: the server's user must pass through
+    preparing = _lock(data_dir / "postgres.lock", fcntl.LOCK_EX)
+    try:
+        server.prepare_home()
+    finally:
+        os.close(preparing)  # type: ignore[arg-type]
     return lock_owner(server.cluster)
 
 
