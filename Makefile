@@ -18,12 +18,12 @@ run:
 setup:
 	@$(BOOTSTRAP) run
 
-#: make test     every test (ARGS="-k name" for some, N=2 processes); the drills last, by themselves
+#: make test     every test (ARGS="-k name" for some, N=2 processes); drills and clocks last, by themselves
 test:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser
-	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill" $(ARGS)
-	@$(if $(ARGS),,$(VENV)/python -m pytest -m drill -p no:randomly)
+	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill and not quiet" $(ARGS)
+	@$(if $(ARGS),,$(VENV)/python -m pytest -m "drill or quiet" -p no:randomly)
 
 #: make check    style, layers, types, migrations, tests
 check: static-checks test

@@ -6,6 +6,7 @@ import os
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 
 from config import postgres
 from tests.support.browser import chromium
@@ -25,6 +26,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings):
         return
     with postgres.running(settings.TEST_DATA_DIR, durable=False):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_limits_left_over():
+    """Rate limits live in the cache: what one test used up is not missing in the next."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ import pytest
 from config import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("supervisor")]
+pytestmark = [pytest.mark.slow, pytest.mark.quiet]
 
 
 def clean_environment() -> dict[str, str]:
@@ -108,7 +108,7 @@ def none_left(tree: dict[int, str], seconds: float) -> bool:
 
 def serves(url: str) -> bool:
     try:
-        return urllib.request.urlopen(f"{url}/health/ready", timeout=3).status == 200
+        return urllib.request.urlopen(f"{url}/health/ready", timeout=20).status == 200
     except OSError:
         return False
 

@@ -310,6 +310,7 @@ def known(notes: list[Seen], what: Any) -> tuple[set[Any], set[Any]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
+@pytest.mark.quiet
 def test_gold_cannot_be_told_from_ordinary_work(crowd):
     attackers, truth = crowd
     notes = [seen for attacker in attackers for seen in attacker.seen]
