@@ -71,7 +71,7 @@ FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 """
 # The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
 # Where to look stands in a sorted list of its own: the drawn lane first, then the highest priority, then from the
-# cursor on. As three joined lists the planner may run them in another order, and did once its statistics changed.
+# cursor on. It is made whole for both lanes (OFFSET 0), so that both take as long. As three joined lists the planner may run them in another order, and did once its statistics changed.
 # Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
 # of lane 1, and whoever came late would know. It is asked for both lanes, so that both take as long.
 CLAIM = f"""
@@ -97,14 +97,13 @@ WITH me AS MATERIALIZED (
             FROM (VALUES (1, me.lane_cursor), (0, me.cursor)) AS d(lane, start),
                  unnest(b.levels) WITH ORDINALITY AS l(priority, n),
                  LATERAL (VALUES (1, d.start, {LAST_POSITION}), (2, 0, d.start - 1)) AS r(lap, low, high)
-            WHERE d.lane <= me.first
-            ORDER BY d.lane DESC, l.n, r.lap) AS s,
+            ORDER BY d.lane DESC, l.n, r.lap OFFSET 0) AS s,
          LATERAL (
             SELECT h.id, h.position, h.group_key FROM marketplace_hit h
             WHERE h.batch_id = %(batch)s AND h.room AND h.lane = s.lane AND h.priority = s.priority
               AND h.position BETWEEN s.low AND s.high AND {NOT_HAD}
             ORDER BY h.position LIMIT 1 FOR NO KEY UPDATE OF h SKIP LOCKED) AS c
-    WHERE b.id = %(batch)s AND me.ordinary IS NOT NULL
+    WHERE b.id = %(batch)s AND me.ordinary IS NOT NULL AND s.lane <= me.first
     LIMIT 1
 ), {TAKE}
 """  # noqa: S608
