@@ -71,7 +71,8 @@ FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 """
 # The scalar form of the anti-join matters: NOT EXISTS becomes a join that may read all that the worker ever did.
 # Where to look stands in a sorted list of its own: the drawn lane first, then the highest priority, then from the
-# cursor on. It is made whole for both lanes (OFFSET 0), so that both take as long. As three joined lists the planner may run them in another order, and did once its statistics changed.
+# cursor on; made whole for both lanes (OFFSET 0), so that both take as long. As three joined lists the planner may run
+# them in another order, and did once its statistics changed.
 # Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
 # of lane 1, and whoever came late would know. It is asked for both lanes, so that both take as long.
 CLAIM = f"""
