@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from django.db import connection
 from django.db.models import F, Q
@@ -101,7 +101,3 @@ def release_unneeded(*, hit_ids: Collection[int], purses: dict[int, tuple[Purse,
         ]
     )
     return free_of.total()
-
-
-def hits_of(assignments: Iterable[Assignment]) -> list[int]:
-    return sorted({assignment.hit_id for assignment in assignments})

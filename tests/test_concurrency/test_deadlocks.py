@@ -131,10 +131,8 @@ class Market:
         ]  # fmt: skip
 
 
-def test_all_of_it_at_once_never_deadlocks(make_project, make_requester, make_batch, make_crowd, settings):
-    project = make_project(requester=make_requester(), rules={"max_open": 50, "auto_approve_seconds": 3600})
-    batches = [make_batch(project=project, hits=150) for _ in range(2)]
-    market = Market(batches, make_crowd(12))
+def storm(market):
+    """Everybody does anything for SECONDS: how often each act came out how, and what broke that was no refusal."""
     end = time.monotonic() + SECONDS
     did: Counter[str] = Counter()
     broke: list[str] = []
@@ -158,6 +156,14 @@ def test_all_of_it_at_once_never_deadlocks(make_project, make_requester, make_ba
                 did[outcome] += 1
 
     run_together(*[lambda seed=seed: live(seed) for seed in range(THREADS)])
+    return did, broke
+
+
+def test_all_of_it_at_once_never_deadlocks(make_project, make_requester, make_batch, make_crowd, settings):
+    project = make_project(requester=make_requester(), rules={"max_open": 50, "auto_approve_seconds": 3600})
+    batches = [make_batch(project=project, hits=150) for _ in range(2)]
+    market = Market(batches, make_crowd(12))
+    did, broke = storm(market)
     closing = run_together(
         *[lambda batch=batch: close.close_batch(batch=Batch.objects.get(pk=batch.pk)) for batch in batches],
         digest.digest_due,

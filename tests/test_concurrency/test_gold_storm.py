@@ -1,22 +1,16 @@
 """Gold in the middle of the storm: scoring, pausing, shares, corrected keys, while everything else goes on."""
 
 import random
-import threading
-import time
-from collections import Counter
 
 import pytest
-from django.db import connection
 
-from core.errors import DomainError
 from lifecycle import close, digest, gold, watch
 from lifecycle.invariants import check_invariants
 from marketplace.models import Assignment, Batch, Hit
 from quality.models import Contest, GoldQuestion, GoldScore, WorkerReliability
 from quality.services.contesting import open_contest
 from quality.services.watching import reinstate_worker
-from tests.support.together import run_together
-from tests.test_concurrency.test_deadlocks import SECONDS, THREADS, Market, a_random
+from tests.test_concurrency.test_deadlocks import Market, a_random, storm
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("storm")]
 
@@ -71,29 +65,7 @@ def test_gold_in_the_storm(make_project, make_requester, make_batch, make_crowd)
         for hit in batch.hits.order_by("position")[:40]:
             gold.mark(hit=hit, keys={"gold": "one"}, by=None)
     market = GoldMarket(batches, make_crowd(12))
-    end = time.monotonic() + SECONDS
-    did: Counter[str] = Counter()
-    broke: list[str] = []
-    counting = threading.Lock()
-
-    def live(seed):
-        generator = random.Random(seed)
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '5s'")
-        while time.monotonic() < end:
-            act = generator.choice(market.acts())
-            try:
-                act()
-                outcome = act.__name__
-            except DomainError as refusal:
-                outcome = f"{act.__name__}: {refusal.code}"
-            except Exception as error:
-                outcome = f"{act.__name__}: {type(error).__name__}"
-                broke.append(f"{act.__name__}: {type(error).__name__}: {str(error)[:300]}")
-            with counting:
-                did[outcome] += 1
-
-    run_together(*[lambda seed=seed: live(seed) for seed in range(THREADS)])
+    did, broke = storm(market)
     for batch in batches:
         close.close_batch(batch=Batch.objects.get(pk=batch.pk))
     digest.digest_due()
