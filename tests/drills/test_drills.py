@@ -15,7 +15,7 @@ from tests.support.stack import kill, sockets_of
 from tests.support.wire import Wire
 
 #: They share the stack and the machine: `make test` runs them last, in one process and in this order.
-pytestmark = pytest.mark.drill
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(0 if FULL else 300)]
 
 #: How long each drill goes on: in `make drills`, and in `make test`.
 KILLS_OF_WEB = 200 if FULL else 2
