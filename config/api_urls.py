@@ -5,7 +5,7 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from core.api.endpoint import NothingHere
-from marketplace.api import hooks, media, people, posting, reviewing, taking, work
+from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
 from quality.api import exporting, keys, quizzes
 from users.api import tokens
@@ -59,6 +59,25 @@ urlpatterns = [
         name="api-grant",
     ),
     path("organisations/<uuid:organisation_id>/webhooks", hooks.RequesterHooks.as_view(), name="api-webhooks"),
+    path(
+        "organisations/<uuid:organisation_id>/qualification-requests",
+        qualifications.Requests.as_view(),
+        name="api-qualification-requests",
+    ),
+    path(
+        "qualification-requests/<uuid:request_id>/answer",
+        qualifications.RequestAnswer.as_view(),
+        name="api-qualification-request-answer",
+    ),
+    path(
+        "organisations/<uuid:organisation_id>/rating",
+        choosing.OrganisationRating.as_view(),
+        name="api-organisation-rating",
+    ),
+    path("organisations/<uuid:organisation_id>/threads", messages.Threads.as_view(), name="api-threads"),
+    path("projects/<uuid:project_id>/threads", messages.ProjectThreads.as_view(), name="api-project-threads"),
+    path("threads/<uuid:thread_id>", messages.ThreadOne.as_view(), name="api-thread"),
+    path("messages/<uuid:message_id>/report", messages.MessageReport.as_view(), name="api-message-report"),
     path("webhooks/<uuid:webhook_id>", hooks.Hook.as_view(), name="api-webhook"),
     path("webhooks/<uuid:webhook_id>/secret", hooks.HookSecret.as_view(), name="api-webhook-secret"),
     path("webhooks/<uuid:webhook_id>/ping", hooks.HookPing.as_view(), name="api-webhook-ping"),
@@ -143,6 +162,21 @@ urlpatterns = [
     path("my/appeals", work.MyAppeals.as_view(), name="api-my-appeals"),
     path("my/contests", quizzes.MyContests.as_view(), name="api-my-contests"),
     path("my/qualifications", qualifications.MyQualifications.as_view(), name="api-my-qualifications"),
+    path("my/requests", qualifications.MyRequests.as_view(), name="api-my-requests"),
+    path("my/requests/<uuid:request_id>", qualifications.MyRequest.as_view(), name="api-my-request"),
+    path(
+        "qualifications/<uuid:qualification_id>/request",
+        qualifications.AskQualification.as_view(),
+        name="api-ask-qualification",
+    ),
+    path("my/threads", messages.MyThreads.as_view(), name="api-my-threads"),
+    path("my/threads/<uuid:thread_id>", messages.MyThread.as_view(), name="api-my-thread"),
+    path("my/ratings", choosing.MyRatings.as_view(), name="api-my-ratings"),
+    path("my/ratings/<uuid:organisation_id>", choosing.MyRating.as_view(), name="api-my-rating"),
+    path("my/favourites", choosing.MyFavourites.as_view(), name="api-my-favourites"),
+    path("my/favourites/<uuid:project_id>", choosing.MyFavourite.as_view(), name="api-my-favourite"),
+    path("my/searches", choosing.MySearches.as_view(), name="api-my-searches"),
+    path("my/searches/<uuid:search_id>", choosing.MySearch.as_view(), name="api-my-search"),
     path("my/profile", work.MyProfile.as_view(), name="api-my-profile"),
     path("my/earnings", money.MyEarnings.as_view(), name="api-my-earnings"),
     path("my/statement", money.MyStatement.as_view(), name="api-my-statement"),
@@ -150,6 +184,7 @@ urlpatterns = [
     path("my/payouts", money.MyPayouts.as_view(), name="api-my-payouts"),
     path("my/payouts/<uuid:payout_id>", money.MyPayout.as_view(), name="api-my-payout"),
     path("my/payouts/<uuid:payout_id>/retry", money.MyPayoutRetry.as_view(), name="api-my-payout-retry"),
+    path("my/payouts/<uuid:payout_id>/cancel", money.MyPayoutCancel.as_view(), name="api-my-payout-cancel"),
     path("my/webhooks", hooks.MyHooks.as_view(), name="api-my-webhooks"),
     # Staff
     path("admin/deposits", money.AllDeposits.as_view(), name="api-all-deposits"),
@@ -161,6 +196,8 @@ urlpatterns = [
     path("admin/payouts/<uuid:payout_id>/failed", money.PayoutFailed.as_view(), name="api-payout-failed"),
     path("admin/appeals", reviewing.AllAppeals.as_view(), name="api-all-appeals"),
     path("admin/appeals/<uuid:appeal_id>/rule", reviewing.AppealRule.as_view(), name="api-appeal-rule"),
+    path("admin/reports", messages.Reports.as_view(), name="api-reports"),
+    path("admin/messages/<uuid:message_id>/rule", messages.ReportRule.as_view(), name="api-report-rule"),
     path("admin/goodwill", money.Goodwill.as_view(), name="api-goodwill"),
     re_path(r"^[\s\S]*$", NothingHere.as_view(), name="api-nothing-here"),
 ]

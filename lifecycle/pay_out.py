@@ -39,6 +39,12 @@ def request_again(*, payout: Payout) -> Payout:
     return _told(payouts.retry_payout(payout=payout))
 
 
+@transaction.atomic
+def cancel(*, payout: Payout) -> Payout:
+    """Raises `IllegalMove` once it was sent."""
+    return _told(payouts.cancel_payout(payout=payout))
+
+
 def _told(payout: Payout) -> Payout:
     payout_changed(payout)
     return payout

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from scipy.stats import beta
 
 from marketplace.models import (
     Assignment,
@@ -18,13 +19,16 @@ from marketplace.models import (
     HitData,
     Media,
     Membership,
+    Message,
     Participation,
     Project,
+    RatingSum,
     Requester,
+    Thread,
 )
 from marketplace.rules import Rules
 from marketplace.schema import Schema, schema_of
-from workers_app.models import Grant, Worker
+from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 
 
 @dataclass(frozen=True)
@@ -246,3 +250,80 @@ def assignments_of_worker(worker: Worker) -> QuerySet[Assignment]:
 
 def overdue(assignment: Assignment) -> bool:
     return assignment.state == Assignment.State.ACCEPTED and assignment.deadline <= timezone.now()
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+
+#: Messages of a thread that are shown; older ones stay in the download of one's own data.
+MESSAGES_SHOWN = 200
+
+
+def known_projects(worker: Worker) -> QuerySet[Project]:
+    """Projects that a worker may know of: open to all and published, of an own organisation, or worked in."""
+    is_published = Exists(Batch.objects.filter(project=OuterRef("pk"), published_at__isnull=False))
+    is_open = Q(audience__in=[Project.Audience.PUBLIC, Project.Audience.VOLUNTEERS])
+    is_own = Q(requester__in=worker.user.memberships.values("requester"))
+    has_worked = Q(pk__in=worker.participations.values("batch__project"))
+    return Project.objects.filter((is_open | is_own) & is_published | has_worked).select_related("requester")
+
+
+def workers_of_project(project: Project) -> QuerySet[Worker]:
+    """Those who take or took part in it."""
+    taking_part = Participation.objects.filter(batch__project=project, worker=OuterRef("pk"))
+    return Worker.objects.filter(Exists(taking_part)).select_related("user")
+
+
+def threads_of_worker(worker: Worker) -> QuerySet[Thread]:
+    rows = Thread.objects.filter(worker=worker)
+    return rows.select_related("project__requester", "assignment", "worker__user").order_by("-last_at", "-pk")
+
+
+def threads_of_requesters(user: Any, role: str = "viewer") -> QuerySet[Thread]:
+    rows = Thread.objects.filter(project__requester__in=requesters_of(user, role))
+    return rows.select_related("project__requester", "assignment", "worker__user").order_by("-last_at", "-pk")
+
+
+def messages_in(thread: Thread) -> list[Message]:
+    """The last ones, oldest first."""
+    return list(thread.messages.order_by("-pk")[:MESSAGES_SHOWN])[::-1]
+
+
+# --- ratings ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stars:
+    """What workers say of a requester: the mean of 1 to 5 stars with its 95 % interval; None until five have spoken."""
+
+    raters: int = 0
+    stars: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def stars_of(total: RatingSum | None) -> Stars:
+    """Each rating counts as a share between 1 and 5, so that Beta(1 + s, 1 + n - s) bounds the mean; one decimal."""
+    if total is None:
+        return Stars()
+    share = (total.stars - total.raters) / 4
+    low, high = beta.ppf([0.025, 0.975], 1 + share, 1 + total.raters - share)
+    mean = total.stars / total.raters
+    return Stars(total.raters, round(mean, 1), round(min(1 + 4 * low, mean), 1), round(max(1 + 4 * high, mean), 1))
+
+
+def rating_of(requester: Requester) -> Stars:
+    return stars_of(RatingSum.objects.filter(requester=requester).first())
+
+
+# --- qualifications ---------------------------------------------------------------------------------------------------
+
+
+def requestable() -> QuerySet[Qualification]:
+    """Qualifications that any worker may ask for."""
+    return Qualification.objects.filter(can_request=True, kind=Qualification.Kind.VALUE, requester__isnull=False)
+
+
+def requests_of(user: Any, role: str = "viewer") -> QuerySet[QualificationRequest]:
+    """What workers ask of the organisations of `user`."""
+    rows = QualificationRequest.objects.filter(qualification__requester__in=requesters_of(user, role))
+    return rows.select_related("qualification", "worker")

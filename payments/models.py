@@ -142,9 +142,10 @@ class Payout(models.Model):
         SENDING = "sending", "sending"
         PAID = "paid", "paid"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled by the worker"
 
     MOVES = {
-        State.REQUESTED: {State.SENDING},
+        State.REQUESTED: {State.SENDING, State.CANCELLED},
         State.SENDING: {State.PAID, State.FAILED},
         State.FAILED: {State.REQUESTED},
     }

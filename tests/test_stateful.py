@@ -189,6 +189,9 @@ class Market(RuleBasedStateMachine):
         worker = self.workers[index % WORKERS]
         amount = money.whole_cents(balance(Account.Kind.PAYABLE, worker.pk))
         if payout := self.act(payouts.request_payout, worker=worker, amount=amount):
+            if index % 3 == 2:
+                payouts.cancel_payout(payout=payout)
+                return
             payouts.send_payout(payout=payout)
             if index % 2:
                 payouts.fail_payout(payout=payout, reason="No such account.")

@@ -15,6 +15,9 @@ class Worker(models.Model):
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 code, such as DE.")
     languages = models.JSONField(default=list, blank=True)
     accepts_distressing = models.BooleanField(default=False)
+    accepts_messages = models.BooleanField(
+        default=True, help_text="Requesters may begin to write to them; answers to what the worker wrote always may."
+    )
     payout_details = models.JSONField(default=dict, blank=True)
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspended_reason = models.CharField(max_length=300, blank=True)
@@ -79,6 +82,37 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.qualification} = {self.value}"
+
+
+class QualificationRequest(models.Model):
+    """A worker asks for a qualification; the organisation grants it or says why not."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        GRANTED = "granted", "granted"
+        REFUSED = "refused", "refused"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    MOVES = {State.OPEN: {State.GRANTED, State.REFUSED, State.WITHDRAWN}}
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    qualification = models.ForeignKey(Qualification, on_delete=models.CASCADE, related_name="requests")
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="qualification_requests")
+    note = models.CharField(max_length=1000, blank=True, help_text="Why they should have it.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    answer = models.CharField(max_length=500, blank=True, help_text="The worker reads it.")
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["qualification", "worker"], condition=models.Q(state="open"), name="qualification_asked_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker} asks for {self.qualification}"
 
 
 class Reputation(models.Model):

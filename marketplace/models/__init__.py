@@ -1,5 +1,7 @@
 from marketplace.models.assignment import Answer, Appeal, Assignment, Participation
+from marketplace.models.choosing import Favourite, Rating, RatingSum, SavedSearch
 from marketplace.models.hit import Hit, HitData
+from marketplace.models.messages import Message, Thread
 from marketplace.models.project import Batch, Project
 from marketplace.models.requester import Block, Media, MediaWait, Membership, Requester, Webhook, WebhookDelivery
 
@@ -9,14 +11,20 @@ __all__ = [
     "Assignment",
     "Batch",
     "Block",
+    "Favourite",
     "Hit",
     "HitData",
     "Media",
     "MediaWait",
     "Membership",
+    "Message",
     "Participation",
     "Project",
+    "Rating",
+    "RatingSum",
     "Requester",
+    "SavedSearch",
+    "Thread",
     "Webhook",
     "WebhookDelivery",
 ]

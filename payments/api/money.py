@@ -162,6 +162,13 @@ class MyPayoutRetry(Endpoint):
         return pay_out.request_again(payout=one(worker_of(request).payouts.all(), public_id=payout_id))
 
 
+class MyPayoutCancel(Endpoint):
+    @act("money", takes=Empty, gives=PayoutOut, keyed=True, tag="earnings")
+    def post(self, request: Request, payout_id: uuid.UUID, data: dict[str, Any]) -> Payout:
+        """Take back one that nobody has sent yet."""
+        return pay_out.cancel(payout=one(worker_of(request).payouts.all(), public_id=payout_id))
+
+
 class AllPayouts(Endpoint):
     @act("admin", query=PayoutQuery, gives=StaffPayoutOut, paged=True, tag="staff")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Payout]:

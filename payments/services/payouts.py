@@ -1,4 +1,5 @@
-"""Money going out: requested -> sending -> paid | failed; a failed one may be requested again.
+"""Money going out: requested -> sending -> paid | failed; a failed one may be requested again, one that nobody has
+sent yet may be cancelled.
 
 On request the amount leaves `worker:payable` for `payout:clearing`, so it cannot be asked for twice.
 """
@@ -88,6 +89,20 @@ def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
     if not reason.strip():
         raise Invalid(errors={"reason": "Say why; the worker reads it."})
     move(payout, Payout.State.FAILED, reason=reason, decided_by=by)
+    _give_back(payout)
+    audit.record(act="payout.fail", subject=f"payout:{payout.pk}", actor=by, reason=reason)
+    return payout
+
+
+@transaction.atomic
+def cancel_payout(*, payout: Payout) -> Payout:
+    """The worker thought better of it before anybody sent it. Raises `IllegalMove` after that."""
+    move(payout, Payout.State.CANCELLED)
+    _give_back(payout)
+    return payout
+
+
+def _give_back(payout: Payout) -> None:
     payout.refresh_from_db(fields=["attempt"])  # the caller's row may be older than the last retry
     post_transfer(
         key=f"payout:{payout.pk}:{payout.attempt}:back",
@@ -97,8 +112,6 @@ def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
             account(Account.Kind.PAYABLE, payout.worker_id, payout.currency): payout.amount,
         },
     )
-    audit.record(act="payout.fail", subject=f"payout:{payout.pk}", actor=by, reason=reason)
-    return payout
 
 
 @transaction.atomic

@@ -11,7 +11,14 @@ from payments.models import Account, Deposit, Payout
 from payments.selectors import balance
 from payments.services.deposits import confirm_deposit, refuse_deposit, request_deposit
 from payments.services.ledger import account, post_transfer
-from payments.services.payouts import fail_payout, request_payout, retry_payout, send_payout, settle_payout
+from payments.services.payouts import (
+    cancel_payout,
+    fail_payout,
+    request_payout,
+    retry_payout,
+    send_payout,
+    settle_payout,
+)
 
 pytestmark = pytest.mark.django_db
 EUR = 1_000_000
@@ -51,6 +58,27 @@ def test_a_payout_that_comes_back_can_be_sent_again(worker):
 
     settle_payout(payout=send_payout(payout=retry_payout(payout=payout)))
     assert where(worker) == (6 * EUR, 0, 4 * EUR)
+
+
+def test_a_payout_that_nobody_has_sent_can_be_taken_back_and_then_nobody_sends_it(worker):
+    payout = request_payout(worker=worker, amount=4 * EUR)
+
+    cancel_payout(payout=payout)
+
+    assert where(worker) == (10 * EUR, 0, 0)
+    for act in (cancel_payout, send_payout, retry_payout):
+        with pytest.raises(IllegalMove):
+            act(payout=Payout.objects.get())
+    assert where(worker) == (10 * EUR, 0, 0)
+
+
+def test_a_payout_that_was_sent_is_not_taken_back(worker):
+    payout = send_payout(payout=request_payout(worker=worker, amount=4 * EUR))
+
+    with pytest.raises(IllegalMove):
+        cancel_payout(payout=payout)
+
+    assert where(worker) == (6 * EUR, 4 * EUR, 0)
 
 
 def test_an_old_row_in_hand_neither_sends_money_twice_nor_keeps_it(worker):

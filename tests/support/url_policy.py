@@ -24,8 +24,10 @@ from lifecycle.operations import run_to_end
 from lifecycle.submit import submit
 from marketplace.models import Assignment, Batch, Hit, Media, Participation
 from marketplace.services.appealing import file_appeal
+from marketplace.services.choosing import save_search, set_favourite
 from marketplace.services.hooks import create_webhook
 from marketplace.services.members import invite_member, join
+from marketplace.services.messaging import answer_thread, report_message, write_as_worker
 from payments.services.deposits import request_deposit
 from payments.services.payouts import request_payout, send_payout
 from quality.models import WorkerReliability
@@ -39,6 +41,7 @@ from users.services import create_token
 from workers_app.models import Grant
 from workers_app.services.granting import create_qualification
 from workers_app.services.pseudonyms import code_for, pseudonyms
+from workers_app.services.requesting import request_qualification
 
 #: A stranger is answered, about things of their own only.
 OWN = "own"
@@ -261,6 +264,34 @@ class World:
         """The worker's name for the requester."""
         pseudonyms(f"requester:{self.requester.pk}", [self.worker.pk])
         return code_for(f"requester:{self.requester.pk}", self.worker.pk)
+
+    @cached_property
+    def asked(self) -> Any:
+        """The worker asks for the qualification."""
+        self.qualification.can_request = True
+        self.qualification.save(update_fields=["can_request"])
+        return request_qualification(worker=self.worker, qualification=self.qualification)
+
+    @cached_property
+    def message(self) -> Any:
+        """What the worker wrote to the requester."""
+        self.take_part()
+        return write_as_worker(worker=self.worker, project=self.project, body="Is a seven with a bar a seven?")
+
+    @cached_property
+    def reply(self) -> Any:
+        return answer_thread(thread=self.message.thread, by=self.owner, body="It is.", is_by_worker=False)
+
+    @cached_property
+    def report(self) -> Any:
+        return report_message(message=self.reply, reason="Rude.", is_by_worker=True)
+
+    @cached_property
+    def search(self) -> Any:
+        return save_search(worker=self.worker, name="Well paid", filters={"least": "12"})
+
+    def like(self) -> None:
+        set_favourite(worker=self.worker, project=self.project, is_favourite=True)
 
     @cached_property
     def operation(self) -> Operation:

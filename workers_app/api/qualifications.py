@@ -15,14 +15,15 @@ from core.api.endpoint import Endpoint, act
 from core.api.fields import Input
 from core.errors import Conflict
 from lifecycle import qualify
-from marketplace.api.finding import as_role, requester_for, worker_by_code, worker_of
-from marketplace.selectors import requesters_of
-from workers_app.models import Grant, Qualification, Worker
+from marketplace.api.finding import as_role, one, requester_for, worker_by_code, worker_of
+from marketplace.selectors import requestable, requesters_of, requests_of
+from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import (
     change_qualification,
     create_qualification,
 )
-from workers_app.services.pseudonyms import pseudonyms
+from workers_app.services.pseudonyms import code_for, pseudonyms
+from workers_app.services.requesting import request_qualification, withdraw_request
 
 
 class QualificationOut(serializers.Serializer):
@@ -30,6 +31,7 @@ class QualificationOut(serializers.Serializer):
     kind = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
+    can_request = serializers.BooleanField(help_text="Workers may ask for it.")
     created_at = serializers.DateTimeField()
 
 
@@ -37,11 +39,13 @@ class QualificationIn(Input):
     name = serializers.CharField(max_length=120)
     description = serializers.CharField(required=False, allow_blank=True, max_length=2000, default="")
     kind = serializers.ChoiceField(required=False, choices=["value", "list"], default="value")
+    can_request = serializers.BooleanField(required=False, default=False, help_text="Workers may ask for it.")
 
 
 class QualificationChangeIn(Input):
     name = serializers.CharField(required=False, max_length=120)
     description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    can_request = serializers.BooleanField(required=False)
 
 
 class GrantIn(Input):
@@ -145,3 +149,81 @@ class MyQualifications(Endpoint):
     def get(self, request: Request) -> QuerySet[Grant]:
         """What you hold. Requesters' own lists are theirs."""
         return worker_of(request).grants.exclude(qualification__kind="list").select_related("qualification")
+
+
+# --- asking for one ---------------------------------------------------------------------------------------------------
+
+
+class MyRequestOut(serializers.Serializer):
+    id = serializers.UUIDField(source="public_id")
+    qualification = serializers.UUIDField(source="qualification.public_id")
+    name = serializers.CharField(source="qualification.name")
+    note = serializers.CharField()
+    state = serializers.CharField()
+    answer = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    decided_at = serializers.DateTimeField(allow_null=True)
+
+
+class RequestOut(MyRequestOut):
+    worker = serializers.CharField(source="worker_code", help_text="The worker's name as your organisation knows it.")
+
+    def to_representation(self, row: QualificationRequest) -> dict[str, Any]:
+        row.worker_code = code_for(f"requester:{row.qualification.requester_id}", row.worker_id)  # type: ignore[attr-defined]
+        return super().to_representation(row)
+
+
+class AskIn(Input):
+    note = serializers.CharField(required=False, allow_blank=True, max_length=1000, default="")
+
+
+class AnswerRequestIn(Input):
+    is_granted = serializers.BooleanField()
+    value = serializers.IntegerField(required=False, min_value=-(2**31) + 1, max_value=2**31 - 1, default=1)
+    answer = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
+
+
+class AskQualification(Endpoint):
+    @act("work", takes=AskIn, gives=MyRequestOut, status=201, keyed=True, tag="work")
+    def post(self, request: Request, qualification_id: uuid.UUID, data: dict[str, Any]) -> QualificationRequest:
+        """Ask the organisation that made it to grant it to you."""
+        asked = one(requestable(), public_id=qualification_id)
+        return request_qualification(worker=worker_of(request), qualification=asked, **data)
+
+
+class MyRequests(Endpoint):
+    @act("work", gives=MyRequestOut, paged=True, tag="work")
+    def get(self, request: Request) -> QuerySet[QualificationRequest]:
+        """What you asked for, and the answers."""
+        return worker_of(request).qualification_requests.select_related("qualification")
+
+
+class MyRequest(Endpoint):
+    @act("work", refuses=[409], gives=MyRequestOut, tag="work")
+    def delete(self, request: Request, request_id: uuid.UUID) -> QualificationRequest:
+        """Take it back while no answer has come."""
+        mine = worker_of(request).qualification_requests.select_related("qualification")
+        return withdraw_request(request=one(mine, public_id=request_id))
+
+
+class RequestQuery(Input):
+    state = serializers.ChoiceField(required=False, choices=QualificationRequest.State.values)
+
+
+class Requests(Endpoint):
+    @act("read", query=RequestQuery, gives=RequestOut, paged=True, tag="qualifications")
+    def get(
+        self, request: Request, organisation_id: uuid.UUID, query: dict[str, Any]
+    ) -> QuerySet[QualificationRequest]:
+        """Workers who ask for qualifications of the organisation."""
+        rows = requests_of(request.user).filter(qualification__requester=requester_for(request, organisation_id))
+        return rows.filter(state=query["state"]) if "state" in query else rows
+
+
+class RequestAnswer(Endpoint):
+    @act("write", takes=AnswerRequestIn, gives=RequestOut, keyed=True, tag="qualifications")
+    def post(self, request: Request, request_id: uuid.UUID, data: dict[str, Any]) -> QualificationRequest:
+        """Grant it, or say why not (managers)."""
+        return qualify.answer_request(
+            request=as_role(requests_of, request.user, "manager", public_id=request_id), **data
+        )

@@ -13,7 +13,12 @@ LARGEST_VALUE = 2**31 - 1
 
 
 def create_qualification(
-    *, requester: Any, name: str, description: str = "", kind: str = Qualification.Kind.VALUE
+    *,
+    requester: Any,
+    name: str,
+    description: str = "",
+    kind: str = Qualification.Kind.VALUE,
+    can_request: bool = False,
 ) -> Qualification:
     """Raises `Invalid`, and `Conflict` where the organisation has one of this name."""
     errors = {}
@@ -21,27 +26,37 @@ def create_qualification(
         errors["name"] = "1 to 120 characters."
     if kind not in (Qualification.Kind.VALUE, Qualification.Kind.LIST):
         errors["kind"] = "value or list."
+    if can_request and kind == Qualification.Kind.LIST:
+        errors["can_request"] = "A list of workers is your own: nobody hears of it, nobody asks for it."
     if errors:
         raise Invalid(errors=errors)
     try:
         with transaction.atomic():
             return Qualification.objects.create(
-                requester=requester, name=name.strip(), description=description, kind=kind
+                requester=requester, name=name.strip(), description=description, kind=kind, can_request=can_request
             )
     except IntegrityError:
         raise Conflict("There is a qualification of this name already.", code="name_taken") from None
 
 
 def change_qualification(
-    *, qualification: Qualification, name: str | None = None, description: str | None = None
+    *,
+    qualification: Qualification,
+    name: str | None = None,
+    description: str | None = None,
+    can_request: bool | None = None,
 ) -> Qualification:
     name = qualification.name if name is None else name.strip()
     if not 0 < len(name) <= 120:
         raise Invalid(errors={"name": "1 to 120 characters."})
-    description = qualification.description if description is None else description
+    changes: dict[str, Any] = {"name": name} | ({} if description is None else {"description": description})
+    if can_request is not None:
+        if can_request and qualification.kind != Qualification.Kind.VALUE:
+            raise Invalid(errors={"can_request": "Only a qualification with a value can be asked for."})
+        changes |= {"can_request": can_request}
     try:
         with transaction.atomic():
-            Qualification.objects.filter(pk=qualification.pk).update(name=name, description=description)
+            Qualification.objects.filter(pk=qualification.pk).update(**changes)
     except IntegrityError:
         raise Conflict("There is a qualification of this name already.", code="name_taken") from None
     qualification.refresh_from_db()
