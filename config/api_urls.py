@@ -8,7 +8,7 @@ from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
 from quality.api import exporting, keys, quizzes
-from users.api import tokens
+from users.api import notices, tokens
 from workers_app.api import qualifications
 
 
@@ -33,6 +33,10 @@ urlpatterns = [
     path("me/data", work.MyData.as_view(), name="api-my-data"),
     path("tokens", tokens.Tokens.as_view(), name="api-tokens"),
     path("tokens/<uuid:token_id>", tokens.Token.as_view(), name="api-token"),
+    path("notices", notices.Notices.as_view(), name="api-notices"),
+    path("notices/read", notices.NoticesRead.as_view(), name="api-notices-read"),
+    path("notices/ways", notices.NoticeWays.as_view(), name="api-notice-ways"),
+    path("notices/<uuid:notice_id>", notices.NoticeOne.as_view(), name="api-notice"),
     # Organisations
     path("organisations", people.Organisations.as_view(), name="api-organisations"),
     path("organisations/<uuid:organisation_id>", people.Organisation.as_view(), name="api-organisation"),

@@ -1,8 +1,6 @@
 """What leaves the house: rows of the outbox, sent to webhooks. At least once; the receiver drops a repeat by its id.
 
-A row is leased in one short transaction, sent outside of any, and marked in another. A sender that dies leaves a lease
-that runs out. Signed as Standard Webhooks say: HMAC-SHA256 of `id.timestamp.body`; two signatures while a secret
-changes.
+Signed as Standard Webhooks say: HMAC-SHA256 of `id.timestamp.body`; two signatures while a secret changes.
 """
 
 from __future__ import annotations
@@ -14,27 +12,22 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import orjson
 from django.db import transaction
-from django.db.models import Q
 
 from core import clock
 from core.models import Outbox
 from core.outbound import NotSent
 from core.outbound import send as call
+from core.outbox import settle, take_due
 from marketplace.models import Webhook, WebhookDelivery
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
 #: Rows in one turn: sent side by side, so that one slow receiver holds nobody up for long.
 GROUP = 16
 SIDE_BY_SIDE = 8
-#: Pauses after each failed attempt; after the last the row is given up: about 28 hours in all.
-PAUSES = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 7200, 21_600, 68_400)]
 #: Of the Standard Webhooks scheme: what follows is base64.
 MARK = "whsec_"
 
@@ -55,7 +48,7 @@ class Attempt:
 
 def deliver_due(limit: int = GROUP) -> int:
     """Send what is due. Called every second; safe at the same time as itself."""
-    rows = take_due(limit)
+    rows = take_due("webhook", limit)
     hooks = Webhook.objects.in_bulk([row.payload["webhook"] for row in rows])
     jobs = [(row, hooks.get(row.payload["webhook"])) for row in rows]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:  # the threads only wait for the network: no database in them
@@ -63,20 +56,6 @@ def deliver_due(limit: int = GROUP) -> int:
     for (row, hook), one in zip(jobs, attempts, strict=True):
         note(row, hook, one)
     return len(rows)
-
-
-@transaction.atomic
-def take_due(limit: int) -> list[Outbox]:
-    now = clock.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    due = Outbox.objects.filter(
-        free, kind="webhook", delivered_at__isnull=True, given_up_at__isnull=True, due_at__lte=now
-    ).order_by("due_at")
-    rows = list(due.select_for_update(skip_locked=True)[:limit])
-    Outbox.objects.filter(pk__in=[row.pk for row in rows]).update(lease_until=now + LEASE)
-    for row in rows:
-        row.lease_until = now + LEASE
-    return rows
 
 
 def attempt(row: Outbox, hook: Webhook | None) -> Attempt:
@@ -133,17 +112,9 @@ def message_id(key: str) -> str:
 @transaction.atomic
 def note(row: Outbox, hook: Webhook | None, one: Attempt) -> None:
     """Write down how it went, unless somebody else took the row over meanwhile."""
-    mine = Outbox.objects.filter(pk=row.pk, lease_until=row.lease_until, delivered_at=None)
-    now, attempts = clock.now(), row.attempts + 1
-    changes: dict[str, Any] = {"attempts": attempts, "lease_until": None, "last_error": one.error}
-    if one.arrived:
-        changes["delivered_at"] = now
-    elif one.is_final or attempts > len(PAUSES):
-        changes["given_up_at"] = now
-    else:
-        changes["due_at"] = now + PAUSES[attempts - 1]
-    if mine.update(**changes) and hook is not None and Webhook.objects.filter(pk=hook.pk).exists():
-        _log(hook, row.key, row.payload["event"], attempts, one)
+    noted = settle(row, arrived=one.arrived, error=one.error, is_final=one.is_final)
+    if noted and hook is not None and Webhook.objects.filter(pk=hook.pk).exists():
+        _log(hook, row.key, row.payload["event"], row.attempts + 1, one)
 
 
 def send_ping(*, webhook: Webhook) -> WebhookDelivery:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class UserManager(BaseUserManager["User"]):
@@ -57,6 +58,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_short_name(self) -> str:
         return self.name or self.email.split("@")[0]
 
+    def unread_notices(self) -> int:
+        """How many wait to be read; counted up to 100."""
+        return self.notices.filter(read_at=None)[:100].count()
+
 
 class Invitation(models.Model):
     """Lets one person sign up where the site is by invitation, and may carry a role in an organisation."""
@@ -101,3 +106,60 @@ class ApiToken(models.Model):
 
     def is_live(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+class Way(models.TextChoices):
+    """How somebody hears of a group of things."""
+
+    PAGE = "page", _("Here only")
+    MAIL = "mail", _("Here, and by e-mail at once")
+    DAILY = "daily", _("Here, and in one e-mail a day")
+    OFF = "off", _("Not at all")
+
+
+class NoticePreference(models.Model):
+    """What one person chose for one group of notices; the groups and their defaults are in `users.notices`."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notice_preferences")
+    group = models.CharField(max_length=20)
+    way = models.CharField(max_length=8, choices=Way.choices)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "group"], name="notice_preference_once")]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.way}"
+
+
+class Notice(models.Model):
+    """Something that happened and concerns one person, in their language as it was then."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=40, help_text="A stable word, such as answer.rejected.")
+    key = models.CharField(max_length=120, blank=True, help_text="The same key again is the same notice.")
+    title = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    url = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True, blank=True)
+    mail_due_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it is not sent by e-mail.")
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="notice_key_once", condition=~models.Q(key=""))
+        ]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="notice_of_user"),
+            models.Index(fields=["user"], name="notice_unread", condition=models.Q(read_at=None)),
+            models.Index(fields=["user", "mailed_at"], name="notice_mailed", condition=~models.Q(mailed_at=None)),
+            models.Index(
+                fields=["mail_due_at"],
+                name="notice_mail_due",
+                condition=models.Q(mail_due_at__isnull=False, mailed_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.title}"

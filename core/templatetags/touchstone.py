@@ -73,6 +73,13 @@ def nav_link(context: template.Context, name: str, words: str, *also: str) -> Sa
     )
 
 
+@register.inclusion_tag("parts/bell.html", takes_context=True)
+def bell(context: template.Context) -> dict[str, Any]:
+    """The bell of the bar. One statement, only on pages that show it."""
+    user = getattr(context.get("request"), "user", None)
+    return {"user": user, "unread": user.unread_notices() if user and user.is_authenticated else 0}
+
+
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from core.models import Outbox
+from core.outbox import PAUSES, take_due
 from lifecycle import deliver
 from lifecycle.events import emit
 from marketplace.models import WebhookDelivery
@@ -114,12 +115,12 @@ def test_a_receiver_that_fails_is_asked_again_with_the_same_id(hook, receiver):
 @pytest.mark.django_db
 def test_after_the_last_attempt_it_is_given_up_and_others_flow(hook, receiver):
     row, receiver.answer = happen(hook), 500
-    for _ in range(len(deliver.PAUSES) + 1):
+    for _ in range(len(PAUSES) + 1):
         Outbox.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         assert deliver.deliver_due() == 1
 
     row.refresh_from_db()
-    assert row.given_up_at and row.attempts == len(deliver.PAUSES) + 1
+    assert row.given_up_at and row.attempts == len(PAUSES) + 1
     receiver.answer = 200
     happen(hook, "2")
     assert deliver.deliver_due() == 1
@@ -153,7 +154,7 @@ def test_what_was_switched_off_is_not_sent(hook, receiver):
 @pytest.mark.django_db
 def test_a_sender_that_died_is_followed_by_another(hook, receiver):
     happen(hook)
-    deliver.take_due(10)  # and then it dies
+    take_due("webhook", 10)  # and then it dies
     assert deliver.deliver_due() == 0
     Outbox.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
@@ -165,7 +166,7 @@ def test_a_sender_that_died_is_followed_by_another(hook, receiver):
 @pytest.mark.django_db
 def test_who_lost_the_lease_writes_nothing(hook, receiver):
     happen(hook)
-    (slow,) = deliver.take_due(10)
+    (slow,) = take_due("webhook", 10)
     Outbox.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     deliver.deliver_due()
 

@@ -25,8 +25,9 @@ from marketplace.services.posting import attach_upload, create_batch
 from payments.services.deposits import request_deposit
 from quality.models import Flag
 from quality.services.quiz import add_quiz_questions
-from users.models import User
+from users.models import Notice, User
 from users.services import create_token
+from users.services.notices import notify
 from workers_app.models import Worker
 
 # Playwright keeps an event loop in this thread; the tests use the ORM beside it, one after the other.
@@ -70,6 +71,7 @@ class Market:
     export: Any
     flag: Flag
     token_prefix: str
+    notice: Notice
 
 
 @pytest.fixture
@@ -100,6 +102,8 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
         expires_at="2099-01-01T00:00Z",
     )
     token, _secret = create_token(user=owner, scopes=["read"], name="nightly")
+    told = {"title": "Two names were missing", "body": "Look at row 4.", "url": "/earnings/"}
+    notice = notify(user=workers[0].user, kind="message", **told)
     return Market(
         requester=requester,
         owner=owner,
@@ -114,6 +118,7 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
         export=run_to_end(start_export(batch=batch)),
         flag=flag,
         token_prefix=token.prefix,
+        notice=notice,
     )
 
 

@@ -26,6 +26,8 @@ WORKER: dict[str, Where] = {
     "earnings_payouts": nowhere,
     "my_data": nowhere,
 }
+#: Of whoever is signed in.
+EVERYONE: dict[str, Where] = {"notices": nowhere, "notice_settings": nowhere}
 OWNER: dict[str, Where] = {
     "studio": nowhere,
     "studio_project_new": nowhere,
@@ -72,6 +74,9 @@ ACTS: dict[str, tuple[str, Where]] = {
     "studio_invite": ("owner", nowhere),
     "studio_token_new": ("owner", nowhere),
     "studio_token_end": ("owner", lambda m: {"prefix": m.token_prefix}),
+    "notices_read": ("worker", nowhere),
+    "notice_open": ("worker", lambda m: {"notice_id": m.notice.public_id}),
+    "notice_unread": ("worker", lambda m: {"notice_id": m.notice.public_id}),
     "audit_decide": ("staff", lambda m: {"worker_id": m.worker.public_id}),
     "audit_close_flag": ("staff", lambda m: {"flag_id": m.flag.public_id}),
 }

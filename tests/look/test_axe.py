@@ -32,7 +32,7 @@ def look(page, url, found):
 def test_axe_finds_nothing(whose, page, complaints, live_server, market, signed_in):
     user, names = {
         "anybody": (None, pages.ANYBODY),
-        "worker": (market.worker.user, pages.WORKER),
+        "worker": (market.worker.user, {**pages.WORKER, **pages.EVERYONE}),
         "owner": (market.owner, pages.OWNER),
         "staff": (market.staff, pages.STAFF),
     }[whose]

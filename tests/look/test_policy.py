@@ -9,7 +9,7 @@ from marketplace.models import Assignment, Batch, Project, Requester
 from payments.models import Deposit, Payout
 from quality.models import Flag, QuizAttempt
 from tests.look import pages
-from users.models import ApiToken, Invitation
+from users.models import ApiToken, Invitation, Notice
 
 pytestmark = pytest.mark.django_db
 #: Views of other packages, the API and operators have tests of their own.
@@ -18,18 +18,24 @@ ELSEWHERE = ("config.", "core.", "django.", "allauth.", "drf_spectacular.", "res
 READ = {
     **{name: ("anybody", where) for name, where in pages.ANYBODY.items()},
     **{name: ("worker", where) for name, where in pages.WORKER.items()},
+    **{name: ("worker", where) for name, where in pages.EVERYONE.items()},
     **{name: ("owner", where) for name, where in pages.OWNER.items()},
     **{name: ("staff", where) for name, where in pages.STAFF.items()},
     **pages.PARTS,
 }
 #: Pages of one's own side, which have nothing of another in their address: a stranger sees their own, not somebody's.
 OWN = {
+    *pages.EVERYONE,
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
     *("my_data", "my_data_file"),
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "quiz_start"),
 }
+
+
+#: Acts on one's own side, where a stranger has nothing.
+OWN_ACTS = {"ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "notices_read"}
 
 
 def names():
@@ -93,7 +99,7 @@ def test_what_is_anothers_is_not_there_for_a_stranger(client, market, stranger):
 
         response = client.post(url) if name in pages.ACTS else client.get(url)
 
-        if name in {"ask_payout", "ask_deposit", "studio_invite", "studio_token_new"}:  # their own side, and empty
+        if name in OWN_ACTS:
             assert response.status_code == 302, name
         else:
             assert response.status_code == 404, name
@@ -108,6 +114,7 @@ def _rows():
         list(Project.objects.order_by("pk").values_list("pk", "updated_at")),
         list(Flag.objects.order_by("pk").values_list("pk", "state")),
         [model.objects.count() for model in (Deposit, Payout, QuizAttempt, Invitation, Requester)],
+        list(Notice.objects.order_by("pk").values_list("pk", "read_at")),
         list(ApiToken.objects.order_by("pk").values_list("pk", "revoked_at")),
     ]
 

@@ -38,6 +38,7 @@ from tests.support.api import ApiClient
 from tests.support.factories import body as answers
 from users.models import User
 from users.services import create_token
+from users.services.notices import notify
 from workers_app.models import Grant
 from workers_app.services.granting import create_qualification
 from workers_app.services.pseudonyms import code_for, pseudonyms
@@ -250,6 +251,10 @@ class World:
     @cached_property
     def token(self) -> Any:
         return create_token(user=self.owner, scopes=["read"])[0]
+
+    @cached_property
+    def notice(self) -> Any:
+        return notify(user=self.worker.user, kind="message", title="Two names were missing")
 
     @cached_property
     def webhook(self) -> Any:

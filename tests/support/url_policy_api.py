@@ -90,6 +90,14 @@ API = [
          wrong=Wrong(403, "scope_missing", body={"scopes": ["admin"]})),
     Line("api-token", "DELETE", kwargs=lambda w: {"token_id": w.token.public_id}, status=204,
          wrong=Wrong(404, "not_found", before=lambda w: w.token.delete())),  # and one's own: tests/api/test_tokens.py
+    Line("api-notices", by="hand", stranger=OWN, wrong=BAD_CURSOR),
+    Line("api-notices-read", "POST", by="hand", body={}, stranger=OWN,
+         wrong=Wrong(404, "not_found", body=lambda w: {"until": str(w.worker.public_id)})),
+    Line("api-notice-ways", by="hand", stranger=OWN),
+    Line("api-notice-ways", "PATCH", by="hand", body={"answers": "off"}, stranger=OWN,
+         wrong=Wrong(400, "invalid", body={"answers": "by pigeon"})),
+    Line("api-notice", "PATCH", by="hand", kwargs=lambda w: {"notice_id": w.notice.public_id}, body={"read": True},
+         wrong=Wrong(400, "invalid", body={"read": "yes"})),
     # Organisations
     Line("api-organisations", stranger=OWN, wrong=BAD_CURSOR),
     Line("api-organisations", "POST", body={"name": "Museum"}, status=201, stranger=OWN,
