@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -12,9 +12,9 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from core import money
-from core.freshness import fresh
+from core.freshness import fresh_many
 from marketplace.models import Assignment, Batch
-from marketplace.selectors import design_of
+from marketplace.selectors import designs_of
 from workers_app.models import Worker
 
 #: Measured pay counts from this many answers; before, the requester's own estimate is shown as such.
@@ -25,20 +25,20 @@ MANY = 10_000
 
 # The last answers of the last workers, by the index that the claim keeps anyway: no walk through the whole batch.
 RECENT_SECONDS = """
-SELECT p.worker_id, a.active_seconds FROM (
-    SELECT worker_id FROM marketplace_participation WHERE batch_id = %(batch)s ORDER BY id DESC LIMIT 200
+SELECT b.id, p.worker_id, a.active_seconds FROM unnest(%(batches)s) b(id), LATERAL (
+    SELECT worker_id FROM marketplace_participation WHERE batch_id = b.id ORDER BY id DESC LIMIT 200
 ) p, LATERAL (
     SELECT active_seconds FROM marketplace_assignment a
-    WHERE a.worker_id = p.worker_id AND a.batch_id = %(batch)s
+    WHERE a.worker_id = p.worker_id AND a.batch_id = b.id
       AND a.state IN ('submitted', 'approved', 'rejected') AND a.active_seconds > 0
     ORDER BY a.id DESC LIMIT 25
 ) a
 """
 # Of both lanes, so that it moves with either; without ordinary work there is none.
 ROOM = """
-SELECT CASE WHEN bool_or(lane = 0) THEN count(*) ELSE 0 END FROM (
-    SELECT lane FROM marketplace_hit WHERE batch_id = %s AND room AND lane < 2 ORDER BY lane LIMIT %s
-) h
+SELECT b.id, CASE WHEN bool_or(h.lane = 0) THEN count(*) ELSE 0 END FROM unnest(%(batches)s) b(id), LATERAL (
+    SELECT lane FROM marketplace_hit WHERE batch_id = b.id AND room AND lane < 2 ORDER BY lane LIMIT %(many)s
+) h GROUP BY b.id
 """
 
 
@@ -59,28 +59,38 @@ class Pay:
 
 def pay_of(batch: Batch) -> Pay:
     """What this batch pays an hour."""
-    return fresh(f"pay:{batch.pk}:{batch.reward}", lambda: _measure(batch), least=STALE_SECONDS)
+    return pays_of([batch])[batch.pk]
 
 
-def _measure(batch: Batch) -> Pay:
-    with connection.cursor() as cursor:
-        cursor.execute(RECENT_SECONDS, {"batch": batch.pk})
-        rows = cursor.fetchall()
-    estimate = design_of(batch).rules.estimated_seconds
-    if len(rows) < ENOUGH_ANSWERS:
-        hourly = to_cent(batch.reward * 3600 / estimate) if estimate else None
-        return Pay(hourly, None, None, float(estimate) if estimate else None, len(rows), False)
-    by_worker: dict[int, list[float]] = {}
-    for worker_id, seconds in rows:
-        by_worker.setdefault(worker_id, []).append(seconds)
+def pays_of(batches: Iterable[Batch]) -> dict[int, Pay]:
+    """What each of these batches pays an hour, by their ids: at most one query for all, beside that for designs."""
+    by_id = {batch.pk: batch for batch in batches}
+
+    def measure(ids: Collection[int]) -> dict[int, Pay]:
+        seconds: dict[int, dict[int, list[float]]] = {pk: {} for pk in ids}
+        with connection.cursor() as cursor:
+            cursor.execute(RECENT_SECONDS, {"batches": list(ids)})
+            for batch_id, worker_id, active in cursor.fetchall():
+                seconds[batch_id].setdefault(worker_id, []).append(active)
+        designs = designs_of(by_id[pk] for pk in ids)
+        return {pk: _pay(by_id[pk].reward, designs[pk].rules.estimated_seconds, seconds[pk]) for pk in ids}
+
+    return fresh_many({pk: f"pay:{pk}:{b.reward}" for pk, b in by_id.items()}, measure, least=STALE_SECONDS)
+
+
+def _pay(reward: int, estimate: int | None, by_worker: Mapping[int, Sequence[float]]) -> Pay:
+    answers = sum(map(len, by_worker.values()))
+    if answers < ENOUGH_ANSWERS:
+        hourly = to_cent(reward * 3600 / estimate) if estimate else None
+        return Pay(hourly, None, None, float(estimate) if estimate else None, answers, False)
     typical = sorted(statistics.median(times) for times in by_worker.values())
     middle = statistics.median(typical)
 
     def an_hour(seconds: float) -> int:
-        return to_cent(batch.reward * 3600 / max(seconds, 0.1))
+        return to_cent(reward * 3600 / max(seconds, 0.1))
 
     low, high = (typical[0], typical[-1]) if len(typical) < 4 else _quartiles(typical)
-    return Pay(an_hour(middle), an_hour(high), an_hour(low), middle, len(rows), True)
+    return Pay(an_hour(middle), an_hour(high), an_hour(low), middle, answers, True)
 
 
 def to_cent(micros: float) -> int:
@@ -95,13 +105,18 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float]:
 
 def left_in(batch: Batch) -> int:
     """HITs with room, counted up to `MANY`."""
-    return fresh(f"left:{batch.pk}", lambda: _count_room(batch), least=STALE_SECONDS)
+    return lefts_in([batch])[batch.pk]
 
 
-def _count_room(batch: Batch) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(ROOM, [batch.pk, MANY])
-        return int(cursor.fetchone()[0])
+def lefts_in(batches: Iterable[Batch]) -> dict[int, int]:
+    """HITs with room of each of these batches, by their ids: at most one query."""
+
+    def count(ids: Collection[int]) -> dict[int, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(ROOM, {"batches": list(ids), "many": MANY})
+            return dict.fromkeys(ids, 0) | dict(cursor.fetchall())
+
+    return fresh_many({batch.pk: f"left:{batch.pk}" for batch in batches}, count, least=STALE_SECONDS)
 
 
 @dataclass(frozen=True)

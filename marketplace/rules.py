@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -22,6 +23,17 @@ BY_AUDIENCE: dict[str, dict[str, Any]] = {
     "volunteers": {"reward": "0", "max_share": None},
     "me": {"reward": "0", "max_share": None, "gold_share": 0.0, "mode": "fixed", "answers": 1, "max_open": 25},
 }
+
+
+#: What a requirement can be about, beside a qualification by its id.
+ABOUT_THE_WORKER = ("country", "language")
+
+
+def _is_subject(value: Any) -> bool:
+    try:
+        return value in ABOUT_THE_WORKER or bool(uuid.UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,7 @@ class Rules:
             need(ok, where, "An object with subject, compare and value.")
             if ok:
                 need(item["compare"] in COMPARISONS, f"{where}.compare", f"One of {', '.join(COMPARISONS)}.")
+                need(_is_subject(item["subject"]), f"{where}.subject", "country, language, or a qualification's id.")
         if errors:
             raise Invalid(errors=errors)
 

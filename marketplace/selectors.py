@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -26,7 +27,7 @@ from marketplace.models import (
     Requester,
     Thread,
 )
-from marketplace.rules import Rules
+from marketplace.rules import ABOUT_THE_WORKER, Rules
 from marketplace.schema import Schema, schema_of
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 
@@ -54,27 +55,41 @@ class Design:
 
 def design_of(batch: Batch) -> Design:
     """The frozen design of a published batch, parsed once a process; a draft reads its project's."""
-    if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING) or batch.published_at is None:
-        return _parse_design(freeze_design(batch.project))
-    return _design_of(batch.pk, batch.published_at, _Held(batch))
+    return designs_of([batch])[batch.pk]
 
 
-class _Held:
-    """Carries the batch past the cache's key (its id and time of publishing say all): a hit never loads its design."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
+#: By batch and time of publishing, which say all: a batch that is known here need not have its design loaded.
+_DESIGNS: dict[tuple[int, datetime], Design] = {}
+MOST_DESIGNS = 2048
+_filling = threading.Lock()
 
 
-@lru_cache(maxsize=512)
-def _design_of(batch_id: int, published_at: Any, held: _Held) -> Design:
-    return _parse_design(held.batch.design or freeze_design(held.batch.project))
+def designs_of(batches: Iterable[Batch]) -> dict[int, Design]:
+    """The designs of batches by their ids; those whose column is deferred are read in one query."""
+    found: dict[int, Design] = {}
+    unknown: list[Batch] = []
+    for batch in batches:
+        if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING) or batch.published_at is None:
+            found[batch.pk] = _parse_design(freeze_design(batch.project))
+        elif (known := _DESIGNS.get((batch.pk, batch.published_at))) is not None:
+            found[batch.pk] = known
+        else:
+            unknown.append(batch)
+    deferred = {batch.pk: batch for batch in unknown if "design" in batch.get_deferred_fields()}
+    if deferred:
+        for pk, design in Batch.objects.filter(pk__in=deferred).values_list("pk", "design"):
+            deferred[pk].design = design
+    for batch in unknown:
+        found[batch.pk] = _parse_design(batch.design or freeze_design(batch.project))
+        _remember(batch, found[batch.pk])
+    return found
+
+
+def _remember(batch: Batch, design: Design) -> None:
+    with _filling:
+        if len(_DESIGNS) >= MOST_DESIGNS:
+            del _DESIGNS[next(iter(_DESIGNS))]
+        _DESIGNS[batch.pk, batch.published_at] = design  # type: ignore[index]  # published, so it has a time
 
 
 def _parse_design(design: dict[str, Any]) -> Design:
@@ -102,50 +117,88 @@ def freeze_design(project: Project) -> dict[str, Any]:
 # --- who may work -----------------------------------------------------------------------------------------------------
 
 
-def eligibility(worker: Worker, batch: Batch, participation: Participation | None = None) -> list[Closed]:
+@dataclass(frozen=True)
+class Standing:
+    """What a worker's eligibility hangs on, read at once for any number of batches (four queries)."""
+
+    worker: Worker
+    #: Requesters of which the worker is a member, and who do not want them.
+    own: frozenset[int]
+    blocked: frozenset[int]
+    #: Project -> code and text of why `quality.services` took them out of it: one batch of a project speaks for all.
+    barred: Mapping[int, tuple[str, str]]
+    #: Values of grants, by the qualification's public id and by its key.
+    held: Mapping[str, int]
+    quizzes: Mapping[int, int]
+
+
+def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
+    """What `eligibility` needs to know of `worker` for these batches, whose projects are loaded."""
+    batches = list(batches)
+    designs = designs_of(batches)
+    wanted = {item["subject"] for design in designs.values() for item in design.rules.requirements}
+    quizzes = {batch.project.quiz_id for batch in batches if batch.project.quiz_id is not None}
+    asked = Q(qualification__public_id__in=wanted - {*ABOUT_THE_WORKER}) | Q(qualification__in=quizzes)
+    grants = Grant.objects.filter(asked, worker=worker) if wanted or quizzes else Grant.objects.none()
+    values = list(grants.values_list("qualification__public_id", "qualification", "value"))
+    barred = Participation.objects.filter(worker=worker).exclude(barred="").order_by("pk")
+    requesters = {batch.project.requester_id for batch in batches}
+    members = Membership.objects.filter(user=worker.user_id, requester__in=requesters)
+    blocks = Block.objects.filter(worker=worker, requester__in=requesters)
+    return Standing(
+        worker=worker,
+        own=frozenset(members.values_list("requester", flat=True)),
+        blocked=frozenset(blocks.values_list("requester", flat=True)),
+        barred={p: (code, text) for p, code, text in barred.values_list("batch__project", "barred", "barred_text")},
+        held={str(public_id): value for public_id, _, value in values},
+        quizzes={pk: value for _, pk, value in values},
+    )
+
+
+def eligibility(worker: Worker, batch: Batch, standing: Standing | None = None) -> list[Closed]:
     """Why `batch` is closed to `worker`: empty when it is open. The list of work, "why not me" and the claim use it.
 
-    Counts (places held, caps) are not here: the claim checks them under its lock.
+    Counts (places held, caps) are not here: the claim checks them under its lock. `standing` spares the queries where
+    many batches are asked about, see `closed_to`.
     """
+    standing = standing or standing_of(worker, [batch])
     project = batch.project
     reasons: list[Closed] = []
     if batch.state != Batch.State.OPEN:
         reasons.append(Closed("batch_not_open", "It takes no new work now.", "Look again later."))
     if worker.suspended_at:
         reasons.append(Closed("suspended", worker.suspended_reason or "Your account is on hold.", "Ask staff to look."))
-    is_open_to_own = project.audience in (Project.Audience.TEAM, Project.Audience.ME)
-    is_own = project.requester.memberships.filter(user_id=worker.user_id).exists()
+    is_open_to_own = project.audience in PRIVATE
+    is_own = project.requester_id in standing.own
     if is_own and not is_open_to_own:
         reasons.append(Closed("own_work", "You belong to the organisation that posted it."))
     if is_open_to_own and not is_own:
         reasons.append(Closed("private", "It is for the members of one organisation."))
-    if Block.objects.filter(requester_id=project.requester_id, worker=worker).exists():
+    if project.requester_id in standing.blocked:
         reasons.append(Closed("blocked", "This requester works without you. It costs you nothing elsewhere."))
     if project.is_distressing and not worker.accepts_distressing:
         reasons.append(
             Closed("distressing", "It shows distressing content.", "Allow such content in your settings to see it.")
         )
-    reasons += _barred(worker, project) + _quiz(worker, batch)
-    reasons += _unmet(worker, design_of(batch).rules.requirements)
-    return reasons
+    if barred := standing.barred.get(project.pk):
+        message, remedy = BARRED.get(barred[0], ("You are paused here.", ""))
+        reasons.append(Closed(barred[0], barred[1] or message, remedy))
+    rules = design_of(batch).rules
+    return reasons + _quiz(standing, rules, project) + _unmet(standing, rules.requirements)
 
 
-def _barred(worker: Worker, project: Project) -> list[Closed]:
-    """What `quality.services` left in one batch of a project holds in all of them."""
-    barred = Participation.objects.filter(worker=worker, batch__project=project).exclude(barred="").order_by("-pk")[:1]
-    reasons = []
-    for participation in barred:
-        message, remedy = BARRED.get(participation.barred, ("You are paused here.", ""))
-        reasons.append(Closed(participation.barred, participation.barred_text or message, remedy))
-    return reasons
+def closed_to(worker: Worker, batches: Iterable[Batch]) -> dict[int, list[Closed]]:
+    """`eligibility` for many batches, by their ids, in as many queries as for one."""
+    batches = list(batches)
+    standing = standing_of(worker, batches)
+    return {batch.pk: eligibility(worker, batch, standing) for batch in batches}
 
 
-def _quiz(worker: Worker, batch: Batch) -> list[Closed]:
+def _quiz(standing: Standing, rules: Rules, project: Project) -> list[Closed]:
     """Work behind a quiz is open to those whose grant has enough right answers."""
-    rules, project = design_of(batch).rules, batch.project
     if not rules.quiz_questions or project.quiz_id is None:
         return []
-    right = Grant.objects.filter(qualification=project.quiz_id, worker=worker).values_list("value", flat=True).first()
+    right = standing.quizzes.get(project.quiz_id)
     if right is not None and right >= rules.quiz_pass:
         return []
     code = "quiz" if right is None else "quiz_failed"
@@ -163,25 +216,18 @@ BARRED = {
 }
 
 
-def _unmet(worker: Worker, requirements: Iterable[dict[str, Any]]) -> list[Closed]:
+def _unmet(standing: Standing, requirements: Iterable[dict[str, Any]]) -> list[Closed]:
     """Requirements that the worker does not meet. `subject` is country, language, or a qualification's id."""
-    wanted = list(requirements)
-    ids = [item["subject"] for item in wanted if item["subject"] not in ("country", "language")]
-    held = {
-        str(public_id): value
-        for public_id, value in Grant.objects.filter(worker=worker, qualification__public_id__in=ids).values_list(
-            "qualification__public_id", "value"
-        )
-    }
+    worker = standing.worker
     unmet = []
-    for item in wanted:
+    for item in requirements:
         subject, compare, value = item["subject"], item["compare"], item.get("value")
         if subject == "country":
             ok = _compare(worker.country or None, compare, value)
         elif subject == "language":
             ok = any(_compare(language, compare, value) for language in worker.languages or [None])
         else:
-            ok = _compare(held.get(str(subject)), compare, value)
+            ok = _compare(standing.held.get(str(subject)), compare, value)
         if not ok:
             name = item.get("name") or subject
             asks = {"exists": f"{name} is needed", "missing": f"{name} must not be held"}.get(
@@ -212,6 +258,28 @@ def _compare(have: Any, compare: str, value: Any) -> bool:
         return bool(tests[compare]())
     except TypeError:
         return False
+
+
+#: Work of these audiences is nothing that strangers hear of.
+PRIVATE = (Project.Audience.TEAM, Project.Audience.ME)
+#: Columns that may be long and that no list of batches shows: designs come from `designs_of`.
+LONG_COLUMNS = (
+    "design",
+    "upload_facts",
+    "project__questions",
+    "project__template",
+    "project__instructions",
+    "project__rules",
+)
+
+
+def offered_to(worker: Worker) -> QuerySet[Batch]:
+    """Open batches that this worker may know of, without their long columns: whether they may work there,
+    `closed_to` says."""
+    own = Membership.objects.filter(user=worker.user_id).values("requester")
+    known = ~Q(project__audience__in=PRIVATE) | Q(project__requester__in=own)
+    rows = Batch.objects.filter(known, state=Batch.State.OPEN).select_related("project__requester")
+    return rows.defer(*LONG_COLUMNS)
 
 
 # --- scoping ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -20,15 +20,11 @@ from lifecycle.personal_data import everything_about
 from marketplace.api.finding import one, worker_of
 from marketplace.api.reviewing import AppealOut, shape_answer
 from marketplace.errors import NotYours
-from marketplace.models import Answer, Appeal, Assignment, Batch, Participation, Project
-from marketplace.selectors import design_of, eligibility
+from marketplace.models import Answer, Appeal, Assignment, Batch
+from marketplace.selectors import closed_to, designs_of, offered_to
 from marketplace.services import appealing
 from workers_app.models import Worker
 from workers_app.services.profile import change_worker
-
-#: Work of these audiences is nothing that strangers hear of.
-PRIVATE = (Project.Audience.TEAM, Project.Audience.ME)
-
 
 # --- finding ----------------------------------------------------------------------------------------------------------
 
@@ -79,22 +75,12 @@ def shown_questions(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]
     return [{name: value for name, value in q.items() if name not in OF_REQUESTERS} for q in questions]
 
 
-def _offered(worker: Worker) -> QuerySet[Batch]:
-    """Open batches that this worker may know of."""
-    rows = Batch.objects.filter(state=Batch.State.OPEN).select_related("project__requester")
-    own = worker.user.memberships.values("requester")
-    return rows.exclude(project__audience__in=PRIVATE) | rows.filter(
-        project__audience__in=PRIVATE, project__requester__in=own
-    )
-
-
 def shape_work(request: Request, batches: Sequence[Batch], *, whole: bool = False) -> list[dict[str, Any]]:
     worker = worker_of(request)
-    held = {p.batch_id: p for p in Participation.objects.filter(worker=worker, batch__in=batches)}
+    designs, closed_of = designs_of(batches), closed_to(worker, batches)
     shaped = []
     for batch in batches:
-        design, project = design_of(batch), batch.project
-        closed = eligibility(worker, batch, held.get(batch.pk))
+        design, project, closed = designs[batch.pk], batch.project, closed_of[batch.pk]
         seconds = design.rules.estimated_seconds
         row = {
             "batch": batch.public_id,
@@ -132,10 +118,10 @@ class FindWork(Endpoint):
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Batch]:
         """Work there is, newest first; where it is closed to you, why, and how it could open."""
         worker = worker_of(request)
-        rows = _offered(worker)
+        rows = offered_to(worker)
         if "open" in query:
             # Eligibility looks at many tables: the batches of a market are few, its HITs many.
-            ids = [b.pk for b in rows if (not eligibility(worker, b)) == query["open"]]
+            ids = [pk for pk, closed in closed_to(worker, rows).items() if (not closed) == query["open"]]
             rows = rows.filter(pk__in=ids)
         return rows
 
@@ -150,9 +136,8 @@ class WorkOne(Endpoint):
 def known_batches(worker: Worker) -> QuerySet[Batch]:
     """Batches offered to the worker, and those they have worked in."""
     worked = Batch.objects.filter(participations__worker=worker).values("pk")
-    return Batch.objects.filter(pk__in=_offered(worker).values("pk")).select_related(
-        "project__requester"
-    ) | Batch.objects.filter(pk__in=worked).select_related("project__requester")
+    offered = offered_to(worker).values("pk")
+    return Batch.objects.filter(Q(pk__in=offered) | Q(pk__in=worked)).select_related("project__requester")
 
 
 # --- what one holds and gave ------------------------------------------------------------------------------------------

@@ -223,7 +223,7 @@ def check_in(*, worker: Worker, batch: Batch) -> Participation:
         batch=batch,
         defaults={"cursor": start, "lane_cursor": start, "lane_share": batch.lane_share},
     )
-    reasons = eligibility(worker, batch, participation)
+    reasons = eligibility(worker, batch)
     if any(reason.code == "batch_not_open" for reason in reasons):
         raise BatchNotOpen
     if reasons:

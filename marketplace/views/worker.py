@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -33,7 +34,7 @@ from lifecycle.expire import return_place
 from lifecycle.submit import submit
 from marketplace import figures
 from marketplace.models import Assignment, Batch, Participation, Project
-from marketplace.selectors import Closed, assignments_of_worker, design_of, eligibility
+from marketplace.selectors import Closed, assignments_of_worker, closed_to, design_of, designs_of, offered_to
 from marketplace.services.accepting import Place, place_of
 from marketplace.showing import show_item
 from marketplace.templating import render_markdown
@@ -101,7 +102,7 @@ class Job:
 @for_workers
 def find_work(request: HttpRequest, worker: Worker) -> HttpResponse:
     page = Paginator(_listed(request, worker), PAGE).get_page(request.GET.get("page"))
-    jobs = [_job(worker, batch) for batch in page.object_list]
+    jobs = _jobs(worker, page.object_list)
     jobs = [job for job in jobs if not job.is_closed or request.GET.get("closed") != "hide"]
     if request.GET.get("sort") == "new":
         jobs.sort(key=lambda job: job.is_closed)
@@ -129,9 +130,7 @@ def find_work(request: HttpRequest, worker: Worker) -> HttpResponse:
 
 def _listed(request: HttpRequest, worker: Worker) -> QuerySet[Batch]:
     """Open batches of everybody's, and those for members of an organisation of this worker's."""
-    batches = Batch.objects.filter(state=Batch.State.OPEN).select_related("project__requester")
-    mine = worker.user.memberships.values("requester_id")
-    found = batches.filter(project__audience__in=OPEN_TO_ALL) | batches.filter(project__requester__in=mine)
+    found = offered_to(worker)
     if words := request.GET.get("q", "").strip()[:80]:
         by_name = Project.objects.filter(name__icontains=words) | Project.objects.filter(
             requester__name__icontains=words
@@ -140,30 +139,41 @@ def _listed(request: HttpRequest, worker: Worker) -> QuerySet[Batch]:
     return found.order_by("-published_at", "pk")
 
 
-def _job(worker: Worker, batch: Batch) -> Job:
-    participation = Participation.objects.filter(worker=worker, batch=batch).first()
-    design = design_of(batch)
-    held, done = None, 0
-    if participation:
-        done = participation.taken_today if participation.today == timezone.now().date() else 0
-        held = _held(worker, batch) if participation.open_places else None
-    kinds = dict.fromkeys(str(KINDS[question.kind]) for question in design.schema)
-    return Job(
-        batch=batch,
-        closed=eligibility(worker, batch, participation),
-        pay=figures.pay_of(batch),
-        left=figures.left_in(batch),
-        done_today=done,
-        kinds=", ".join(kinds),
-        approves=design.rules.auto_approve_seconds,
-        held=held,
-    )
+def _jobs(worker: Worker, batches: Iterable[Batch]) -> list[Job]:
+    """Each of these batches as it is for this worker, in a number of queries that does not grow with them."""
+    batches = list(batches)
+    mine = {row.batch_id: row for row in Participation.objects.filter(worker=worker, batch__in=batches)}
+    held = {row.batch_id: row for row in _open_places(worker).filter(batch__in=batches).order_by("pk")}
+    designs, closed = designs_of(batches), closed_to(worker, batches)
+    pays, left, today = figures.pays_of(batches), figures.lefts_in(batches), timezone.now().date()
+    jobs = []
+    for batch in batches:
+        participation, design = mine.get(batch.pk), designs[batch.pk]
+        worked_today = participation is not None and participation.today == today
+        kinds = dict.fromkeys(str(KINDS[question.kind]) for question in design.schema)
+        jobs.append(
+            Job(
+                batch=batch,
+                closed=closed[batch.pk],
+                pay=pays[batch.pk],
+                left=left[batch.pk],
+                done_today=participation.taken_today if participation and worked_today else 0,
+                kinds=", ".join(kinds),
+                approves=design.rules.auto_approve_seconds,
+                held=held.get(batch.pk),
+            )
+        )
+    return jobs
+
+
+def _open_places(worker: Worker) -> QuerySet[Assignment]:
+    """Places that were opened and not answered yet: to go on where one stopped."""
+    held = assignments_of_worker(worker).filter(state=Assignment.State.ACCEPTED, is_ahead=False)
+    return held.filter(deadline__gt=timezone.now())
 
 
 def _held(worker: Worker, batch: Batch) -> Assignment | None:
-    """A place that was opened and not answered yet: to go on where one stopped."""
-    held = assignments_of_worker(worker).filter(batch=batch, state=Assignment.State.ACCEPTED, is_ahead=False)
-    return held.filter(deadline__gt=timezone.now()).order_by("-pk").first()
+    return _open_places(worker).filter(batch=batch).order_by("-pk").first()
 
 
 # --- the work page ----------------------------------------------------------------------------------------------------
