@@ -15,6 +15,7 @@ from lifecycle.refit import start_children, start_due_refits
 from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
+from quality.services.certificates import check_certificates
 from quality.services.reputation import refresh_reputations
 from users.services.mailing import gather_digests, send_due_mail
 
@@ -43,6 +44,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("deliver", deliver_due, 1.0),
     ("mail of the day", gather_digests, 60.0),
     ("mail", send_due_mail, 2.0),
+    ("certificates", check_certificates, 5.0),
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]

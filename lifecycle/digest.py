@@ -17,6 +17,7 @@ from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.selectors import Design, design_of
 from quality.services import gold, judgments
 from quality.services.beliefs import Learned, learn
+from quality.services.certificates import doubt
 
 #: HITs in one transaction: enough to share its cost, few enough that no claim finds them locked for long.
 GROUP = 20
@@ -72,6 +73,8 @@ def digest_hits(*, project_id: int, hit_ids: Collection[int]) -> int:
     score_gold(hits, due, designs)
     learned = learn(project_id=project_id, hits=hits, batches=batches, designs=designs)
     mark_digested(due)
+    if ended := {hit.batch_id for hit in hits if hit.state != Hit.State.OPEN}:
+        doubt(batch_ids=sorted(ended))
     settle_hits(hits=hits, learned=learned, batches=batches, designs=designs)
     set_decision_clock(due, designs)
     tell(due, learned, {hit.pk: batches[hit.batch_id] for hit in hits})

@@ -39,6 +39,7 @@ APPEND_ONLY = {
     "payments_entry": "entry_append_only",
     "marketplace_answer": "answer_append_only",
     "quality_judgment": "judgment_append_only",
+    "quality_overruling": "overruling_append_only",
     "core_auditentry": "audit_append_only",
 }
 

@@ -31,6 +31,7 @@ from lifecycle.digest import GROUP, digest_hits
 from marketplace.models import Project
 from quality.models import AggregationRun
 from quality.services.aggregation import Cutoff, FitFailed, cut_off, question_of, questions_of, refit
+from quality.services.certificates import doubt
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ def seed_of(project: Project, question: str) -> int:
 
 def settle_again(project: Project, hit_ids: Sequence[int]) -> None:
     """Retire, reopen or ask, group by group under the locks of the HITs, where the label or its confidence moved."""
+    doubt(batch_ids=list(project.batches.values_list("pk", flat=True)))
     for start in range(0, len(hit_ids), GROUP):
         digest_hits(project_id=project.pk, hit_ids=hit_ids[start : start + GROUP])
 

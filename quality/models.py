@@ -192,7 +192,8 @@ class Belief(models.Model):
         State.COLLECTING: {State.SETTLED, State.DISPUTED, State.OVERRULED, State.COLLECTING},
         State.SETTLED: {State.COLLECTING, State.DISPUTED, State.OVERRULED, State.SETTLED},
         State.DISPUTED: {State.COLLECTING, State.SETTLED, State.OVERRULED, State.DISPUTED},
-        State.OVERRULED: {State.OVERRULED},
+        # Only by the person's own act: what the machine said holds again.
+        State.OVERRULED: {State.OVERRULED, State.COLLECTING, State.SETTLED, State.DISPUTED},
     }
 
     hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="beliefs", db_index=False)
@@ -356,3 +357,130 @@ class Flag(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+
+class Overruling(models.Model):
+    """A person puts a label in the place of the machine's, or (`is_lifted`) takes that back. The newest row holds, and
+    no refit changes it. `inclusion` is the probability with which the item came before this person: labels that were
+    looked at because they were doubtful say nothing of the others, unless weighed by its inverse."""
+
+    class Chosen(models.TextChoices):
+        DISPUTED = "disputed", "most disputed first"
+        DRAWN = "drawn", "drawn at random, the doubtful more often"
+        FREE = "free", "looked up by a person"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="overrulings", db_index=False)
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", blank=True)
+    label = models.SmallIntegerField(null=True, blank=True, help_text="Class index.")
+    value = models.JSONField(null=True, blank=True, help_text="Of kinds without classes.")
+    before = models.JSONField(help_text="What the machine said: label, value, confidence, state.")
+    is_lifted = models.BooleanField(default=False)
+    reason = models.CharField(max_length=1000, blank=True)
+    by = models.BigIntegerField(help_text="User.")
+    chosen = models.CharField(max_length=10, choices=Chosen.choices, default=Chosen.FREE)
+    inclusion = models.FloatField(null=True, blank=True, help_text="Empty where no rule chose the item.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["hit", "question", "part", "id"], name="overruling_by_hit")]
+        triggers = [pgtrigger.Protect(name="overruling_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.question} of HIT {self.hit_id} {'given back' if self.is_lifted else 'overruled'}"
+
+
+class Sample(models.Model):
+    """Items of a batch drawn at random, with the seed that draws them again: to audit the labels, or to review them."""
+
+    class Purpose(models.TextChoices):
+        AUDIT = "audit", "random audit, every label as likely as any other"
+        REVIEW = "review", "review, doubtful labels more often"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="samples")
+    question = models.CharField(max_length=60)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    seed = models.BigIntegerField()
+    population = models.IntegerField(help_text="Delivered labels at the draw.")
+    size = models.IntegerField()
+    frame_hash = models.CharField(max_length=64, help_text="SHA-256 of what could be drawn.")
+    workers_batch = models.OneToOneField(
+        "marketplace.Batch", null=True, blank=True, on_delete=models.PROTECT, related_name="audits",
+        help_text="Where trusted workers answer it.",
+    )  # fmt: skip
+    drawn_by = models.BigIntegerField(help_text="User.")
+    drawn_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} of {self.size} in {self.population}"
+
+
+class SampleItem(models.Model):
+    """One drawn label as it stood at the draw, and what somebody who had not seen it says."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sample = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="items", db_index=False)
+    place = models.IntegerField(help_text="In the order of the draw.")
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="+")
+    part = models.CharField(max_length=80, default="", blank=True)
+    inclusion = models.FloatField(help_text="Probability of being drawn.")
+    label = models.SmallIntegerField(null=True, blank=True)
+    value = models.JSONField(null=True, blank=True)
+    confidence = models.FloatField(default=0)
+    answer = models.JSONField(null=True, blank=True, help_text="The value found; empty: no answer fits.")
+    answered_by = models.BigIntegerField(null=True, blank=True, help_text="User; empty: trusted workers.")
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sample", "place"], name="sample_item_place"),
+            models.UniqueConstraint(fields=["sample", "hit", "part"], name="sample_item_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sample} no. {self.place}"
+
+
+class Certificate(models.Model):
+    """A signed claim about the labels of a batch. Its words never change; a newer truth supersedes it."""
+
+    class State(models.TextChoices):
+        VALID = "valid", "valid"
+        SUPERSEDED = "superseded", "superseded"
+
+    MOVES = {State.VALID: {State.SUPERSEDED}}
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="certificates")
+    question = models.CharField(max_length=60)
+    sample = models.ForeignKey(Sample, on_delete=models.PROTECT, related_name="certificates")
+    run = models.ForeignKey(AggregationRun, on_delete=models.PROTECT, related_name="certificates")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.VALID)
+    claim = models.JSONField(help_text="What is signed: the claim, and the hash of each section.")
+    sections = models.JSONField(help_text="Name -> what stands behind the claim.")
+    signature = models.CharField(max_length=100, help_text="Ed25519, base64.")
+    key_id = models.CharField(max_length=32)
+    is_public = models.BooleanField(default=False)
+    shows = models.JSONField(default=list, blank=True, help_text="Sections that the public page shows.")
+    issued_by = models.BigIntegerField(help_text="User.")
+    issued_at = models.DateTimeField(default=timezone.now)
+    #: Rows are the queue: empty while somebody should look whether the labels still are what it says.
+    checked_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    superseded_because = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["batch", "question", "id"], name="certificate_by_batch"),
+            models.Index(fields=["id"], name="certificate_due", condition=Q(state="valid", checked_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"certificate {self.number}"
+
+    @property
+    def number(self) -> str:
+        """What people call it."""
+        return f"{self.issued_at:%Y}-{str(self.public_id)[:8].upper()}"

@@ -218,6 +218,8 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = DATA_DIR / "media"
+#: Keys that sign certificates. Several machines share one folder.
+CERTIFICATE_KEYS = ENV.str("CERTIFICATE_KEYS", "") or DATA_DIR / "keys"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

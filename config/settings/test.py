@@ -12,6 +12,7 @@ SECRET_KEY = "only-for-tests-" + "x" * 50
 TEST_DATA_DIR = DATA_DIR / "test"
 MEDIA_ROOT = TEST_DATA_DIR / "media"
 STATIC_ROOT = TEST_DATA_DIR / "static"
+CERTIFICATE_KEYS = TEST_DATA_DIR / "keys"
 
 DATABASE_URL, OWNER_DATABASE_URL = database.urls(ENV, TEST_DATA_DIR)
 DATABASES = {"default": database.django_database(OWNER_DATABASE_URL, process="test", owner=True, prepare_threshold=5)}

@@ -107,13 +107,16 @@ def learn(
                 else:
                     spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
                     belief.run = None
-                if question.stops and truth is None:
+                if question.stops and belief.state == Belief.State.OVERRULED:
+                    learned[hit.pk].verdicts.append(Verdict("settled", "person"))
+                elif question.stops and truth is None:
                     scored = _scored(newest, counts, name, own, has_gold)
                     verdict = _verdict(belief, spread, hit, design.rules, batches[hit.batch_id].price, crowd, scored)
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
             elif not _stands(belief, rows, None):
-                belief.value, belief.interval = _consensus(newest.values()), []
+                if belief.state != Belief.State.OVERRULED:
+                    belief.value, belief.interval = _consensus(newest.values()), []
                 belief.answers = len(newest)
                 belief.run = None
             belief.seen = max(row.pk for row in rows)
