@@ -30,6 +30,9 @@ def run_together(*calls: Call, connections: int | None = None) -> list[Any]:
             connection.ensure_connection()
             start.wait(180)
             return [outcome(call) for call in mine]
+        except Exception as error:
+            start.abort()  # the others would wait for one that never comes
+            raise RuntimeError(f"Not all {threads} could begin: {error!r}") from error
         finally:
             connection.close()
 
