@@ -39,7 +39,7 @@ def main(host: str, port: str, processes: str) -> None:
         port=int(port),
         interface=Interfaces.WSGI,
         workers=int(processes),
-        blocking_threads=1,  # one thread that touches the database: its connection is all the pool it needs
+        blocking_threads=2,  # while one waits for its commit, the other works; each keeps its connection
         backlog=1024,
         http=HTTPModes.http1,
         websockets=False,

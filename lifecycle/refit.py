@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: A project is fitted again once its judgments have grown by this share, the first time at so many.
 GROWTH, FIRST_AT = 0.25, 50
+#: While answers come in, a fit waits this long after the last: growing fast, a young project would do nothing else.
+APART = timedelta(minutes=1)
 #: How long a refit that brought nothing is not tried again.
 IN_VAIN = timedelta(hours=1)
 #: Seconds between two renewals of a child's lease, a third of the lease.
@@ -45,7 +47,7 @@ MOST_CHILDREN = 1
 #: Seconds a child may take before it lets go and is started again where it was.
 LONGEST = 6 * 3600
 
-# Enough judgments since the last run; any, once all batches are closed or a day is over; or a batch closed since.
+# Enough judgments since the last run, and that not just now; any, once all batches are closed or a day is over; or a batch closed since.
 # The innermost count reads at most as many rows as make the next refit due.
 DUE = """
 WITH last AS (
@@ -66,7 +68,7 @@ SELECT DISTINCT a.project_id FROM asked a,
 LATERAL (SELECT count(*) AS n FROM (
     SELECT FROM quality_judgment j WHERE j.project_id = a.project_id AND j.question = a.question
       AND j.id > coalesce(a.last_judgment, 0) ORDER BY j.id LIMIT a.enough) j) new
-WHERE new.n >= a.enough OR (new.n > 0 AND (a.is_over OR a.created_at::date < current_date))
+WHERE (new.n >= a.enough AND coalesce(a.created_at, '-infinity') <= now() - %(apart)s) OR (new.n > 0 AND (a.is_over OR a.created_at::date < current_date))
    OR a.created_at < a.closed_at
 """
 
@@ -83,16 +85,16 @@ def start_refit(*, project: Project) -> Operation | None:
         return None
 
 
-def refits_due() -> list[int]:
+def refits_due(apart: timedelta = timedelta()) -> list[int]:
     """Projects to fit again: at close, nightly, and while answers come in."""
     with connection.cursor() as cursor:
-        cursor.execute(DUE, {"first": FIRST_AT, "growth": GROWTH})
+        cursor.execute(DUE, {"first": FIRST_AT, "growth": GROWTH, "apart": apart})
         return [project_id for (project_id,) in cursor.fetchall()]
 
 
 def start_due_refits() -> int:
     """Start a refit wherever one is due."""
-    projects = Project.objects.filter(pk__in=refits_due()).order_by("pk")
+    projects = Project.objects.filter(pk__in=refits_due(APART)).order_by("pk")
     due = [project for project in projects if not _was_in_vain(project)]
     return sum(start_refit(project=project) is not None for project in due)
 

@@ -12,7 +12,7 @@ from lifecycle import refit as refitting
 from lifecycle.close import close_batch
 from lifecycle.digest import digest_hits
 from lifecycle.operations import run_to_end
-from lifecycle.refit import refit_project, start_due_refits, start_refit
+from lifecycle.refit import APART, refit_project, start_due_refits, start_refit
 from marketplace.models import Batch, Hit
 from quality.estimators import HierarchicalDawidSkene, NumericError
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
@@ -277,8 +277,18 @@ def test_a_refit_is_due_after_fifty_judgments_and_again_after_a_quarter_more(jud
 
     assert AggregationRun.objects.get().answers == 50
     judged(np.array([[1] * 12 + [-1] * 37]), batch=batch)
+    AggregationRun.objects.update(created_at=timezone.now() - 2 * APART)
     assert start_due_refits() == 0
     judged(np.array([[1] + [-1] * 48]), batch=batch)
+    assert start_due_refits() == 1
+
+
+def test_a_project_that_grows_fast_is_fitted_at_most_once_a_minute(judged):
+    batch, _, _ = judged(np.ones((1, 50), int))
+    refit_project(project=batch.project)
+    judged(np.ones((1, 50), int), batch=batch)
+    assert start_due_refits() == 0
+    AggregationRun.objects.update(created_at=timezone.now() - 2 * APART)
     assert start_due_refits() == 1
 
 
