@@ -211,7 +211,8 @@ class Bench:
         from tests.support.market import make_batch
 
         places = 3 if size > 10_000 else 60  # so that no run of these seconds ends the batch
-        self.batch = make_batch(self.owner, hits=size, places=places, rules={"mode": "fixed", "answers": places, "gates": False})  # they all guess
+        rules = {"mode": "fixed", "answers": places, "gates": False}  # nobody is paused: they answer without looking
+        self.batch = make_batch(self.owner, hits=size, places=places, rules=rules)
         tokens = self.crowd(self.batch, min(10_000, size // 2))
         return self.measure_batch(f"{size:,} HITs", tokens)
 

@@ -47,8 +47,8 @@ MOST_CHILDREN = 1
 #: Seconds a child may take before it lets go and is started again where it was.
 LONGEST = 6 * 3600
 
-# Enough judgments since the last run, and that not just now; any, once all batches are closed or a day is over; or a batch closed since.
-# The innermost count reads at most as many rows as make the next refit due.
+# Enough judgments since the last run, and that not just now; any, once all batches are closed or a day is over; or a
+# batch closed since. The innermost count reads at most as many rows as make the next refit due.
 DUE = """
 WITH last AS (
     SELECT DISTINCT ON (project_id, question) project_id, question, last_judgment, answers, created_at
@@ -68,7 +68,8 @@ SELECT DISTINCT a.project_id FROM asked a,
 LATERAL (SELECT count(*) AS n FROM (
     SELECT FROM quality_judgment j WHERE j.project_id = a.project_id AND j.question = a.question
       AND j.id > coalesce(a.last_judgment, 0) ORDER BY j.id LIMIT a.enough) j) new
-WHERE (new.n >= a.enough AND coalesce(a.created_at, '-infinity') <= now() - %(apart)s) OR (new.n > 0 AND (a.is_over OR a.created_at::date < current_date))
+WHERE (new.n >= a.enough AND coalesce(a.created_at, '-infinity') <= now() - %(apart)s)
+   OR (new.n > 0 AND (a.is_over OR a.created_at::date < current_date))
    OR a.created_at < a.closed_at
 """
 
