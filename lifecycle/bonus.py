@@ -11,6 +11,7 @@ from core import audit, money
 from core.errors import Conflict, Invalid
 from marketplace.models import Assignment, Batch
 from marketplace.services.judging import purse_of
+from marketplace.services.telling import paid_beyond
 from payments.models import Transfer
 from payments.services.escrow import Reward, pay_from_available
 
@@ -50,5 +51,6 @@ def pay_bonus(*, assignment: Assignment, amount: int, reason: str, key: str, by:
         kind="bonus",
         memo=reason.strip(),
     )
+    paid_beyond(assignment, amount=amount, reason=reason, kind="bonus", key=key)
     audit.record(act="bonus", subject=f"assignment:{assignment.pk}", actor=by, reason=reason, amount=amount)
     return Transfer.objects.get(key=key)

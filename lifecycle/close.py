@@ -9,6 +9,7 @@ from core.errors import IllegalMove
 from core.states import move
 from lifecycle.events import batch_finished
 from marketplace.models import Batch, Hit
+from marketplace.services import telling
 from marketplace.services.judging import purse_of, purses_of
 from marketplace.services.places import release_unneeded
 from payments.services.escrow import end_repair, lock_purses
@@ -34,6 +35,7 @@ def close_batch(*, batch: Batch) -> Batch:
     end_repair(purse=purse)
     retire_gold_of(batch)
     batch_finished(batch)
+    telling.batch_finished(batch)
     return batch
 
 

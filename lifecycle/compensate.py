@@ -12,6 +12,7 @@ from core import audit
 from core.errors import Conflict, Invalid
 from marketplace.models import Assignment, Batch
 from marketplace.services.judging import purse_of
+from marketplace.services.telling import paid_beyond
 from payments.models import Account, Transfer
 from payments.services.escrow import Reward, pay_from_available
 from payments.services.ledger import account, lock_accounts
@@ -75,6 +76,7 @@ def compensate(*, batch: Batch, lines: Sequence[Line], by: Any = None) -> list[T
             kind="compensation",
             memo=line.reason.strip(),
         )
+        paid_beyond(line.assignment, amount=line.amount, reason=line.reason, kind="compensation", key=key)
         audit.record(
             act="compensate", subject=f"assignment:{line.assignment.pk}", actor=by, reason=line.reason,
             amount=line.amount,

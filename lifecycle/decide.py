@@ -13,7 +13,7 @@ from core.states import move
 from lifecycle.apart import apart
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
 from marketplace.models import Appeal, Assignment, Batch
-from marketplace.services import appealing
+from marketplace.services import appealing, telling
 from marketplace.services.judging import approve_rejected, approve_submitted, purses_of, reject_submitted, send_back
 from marketplace.services.places import lock_places, release_unneeded
 from quality.services import judgments
@@ -96,7 +96,9 @@ def _turn_round(assignment: Assignment, *, by: int | None, reason: str) -> Assig
     # The digest learns from it anew: here it would lock reliabilities behind the accounts.
     newest = assignment.answers.order_by("-version").values("pk")[:1]
     assignment.answers.filter(pk__in=newest).update(digested_at=None)
-    return approve_rejected(assignment=assignment, batch=batch, by=by, reason=reason)
+    approved = approve_rejected(assignment=assignment, batch=batch, by=by, reason=reason)
+    telling.answer_turned_round(approved)
+    return approved
 
 
 @transaction.atomic
@@ -110,6 +112,7 @@ def reject(*, assignment: Assignment, by: int | None, reason: str) -> Assignment
     lock_places(assignment)
     rejected = reject_submitted(assignment=assignment, by=by, reason=reason)
     _withdraw(rejected)
+    telling.answer_rejected(rejected)
     audit.record(act="assignment.reject", subject=f"assignment:{assignment.pk}", reason=reason, by=by)
     return rejected
 
@@ -137,7 +140,9 @@ def _withdraw(assignment: Assignment) -> None:
 def redo(*, assignment: Assignment, by: int | None, note: str) -> Assignment:
     """Send back for another version: same place, same pay, 48 hours."""
     lock_places(assignment)
-    return send_back(assignment=assignment, by=by, note=note)
+    sent_back = send_back(assignment=assignment, by=by, note=note)
+    telling.answer_sent_back(sent_back)
+    return sent_back
 
 
 @transaction.atomic
@@ -186,6 +191,7 @@ def rule(*, appeal: Appeal, is_upheld: bool, ruling: str, by: Any) -> Appeal:
     elif not is_upheld:
         Assignment.objects.filter(pk=assignment.pk).update(decide_at=None)
         _release(assignment)
+    telling.appeal_ruled(appeal)
     audit.record(act="appeal.rule", subject=f"appeal:{appeal.pk}", actor=by, reason=ruling, is_upheld=is_upheld)
     return appeal
 

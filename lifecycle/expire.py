@@ -10,12 +10,12 @@ from django.db import transaction
 from core import clock
 from core.errors import IllegalMove, Invalid
 from core.models import Watermark
-from core.states import move
 from lifecycle.apart import apart
 from lifecycle.digest import digest_hits
 from marketplace.errors import NotYours
 from marketplace.models import Assignment, Batch, Hit
 from marketplace.services.places import give_up_place, lock_places
+from marketplace.services.posting import pause_batch
 from quality.models import Flag
 
 #: A deadline may be committed this long after it was computed; the scan looks back that far behind its watermark.
@@ -114,4 +114,4 @@ def _watch_returns(assignment: Assignment) -> None:
     )
     if is_pause and batch.state == Batch.State.OPEN:
         with suppress(IllegalMove):  # somebody paused or closed it this very moment
-            move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.FLAGS)
+            pause_batch(batch=batch, reason=Batch.Pause.FLAGS)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from marketplace.services.accepting import recheck
+from users.services.notices import Words, notify
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import grant_qualification, revoke_qualification
 from workers_app.services.requesting import close_request
@@ -15,6 +19,10 @@ def grant(*, qualification: Qualification, worker: Worker, value: int = 1) -> Gr
     """Raises `Invalid`."""
     granted = grant_qualification(qualification=qualification, worker=worker, value=value)
     recheck(worker_id=worker.pk)
+    if qualification.kind != Qualification.Kind.LIST:  # a requester's own list is nobody else's business
+        _tell(
+            worker, "qualification.granted", format_lazy(_("You hold a qualification: {name}"), name=qualification.name)
+        )
     return granted
 
 
@@ -34,4 +42,11 @@ def answer_request(
     close_request(request=request, is_granted=is_granted, answer=answer)
     if is_granted:
         grant(qualification=request.qualification, worker=request.worker, value=value)
+    else:
+        title = format_lazy(_("Not granted: {name}"), name=request.qualification.name)
+        _tell(request.worker, "qualification.refused", title, answer)
     return request
+
+
+def _tell(worker: Worker, kind: str, title: Words, body: Words = "") -> None:
+    notify(user=worker.user, kind=kind, title=title, body=body, url=reverse("my_data"))

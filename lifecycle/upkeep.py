@@ -9,8 +9,8 @@ from django.db import connection
 from core import clock
 from core.errors import IllegalMove
 from core.models import IdempotencyKey, Outbox
-from core.states import move
 from marketplace.models import Batch
+from marketplace.services.posting import pause_batch
 
 #: A worker may do max_share of a batch, or this many times the mean, whichever is more (QUALITY.md section 3).
 TIMES_THE_MEAN = 3
@@ -31,9 +31,11 @@ FROM (
 def pause_expired() -> int:
     """Batches past their time take no new work; what was accepted is answered and paid."""
     paused = 0
-    for batch in Batch.objects.filter(state=Batch.State.OPEN, expires_at__lte=clock.now()):
+    for batch in Batch.objects.filter(state=Batch.State.OPEN, expires_at__lte=clock.now()).select_related(
+        "project__requester"
+    ):
         try:
-            move(batch, Batch.State.PAUSED, paused_because=Batch.Pause.EXPIRED)
+            pause_batch(batch=batch, reason=Batch.Pause.EXPIRED)
         except IllegalMove:
             continue  # someone closed or paused it this very moment
         paused += 1

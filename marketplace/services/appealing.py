@@ -9,6 +9,7 @@ from core.errors import Conflict, Invalid
 from core.states import move
 from marketplace.models import Appeal, Assignment
 from marketplace.services.judging import RULING_WINDOW
+from marketplace.services.telling import appeal_filed
 
 
 @transaction.atomic
@@ -30,7 +31,9 @@ def file_appeal(*, assignment: Assignment, reason: str) -> Appeal:
         raise Conflict("You have appealed already.", code="appealed_already")
     rule_by = clock.now() + RULING_WINDOW
     Assignment.objects.filter(pk=assignment.pk).update(decide_at=rule_by)
-    return Appeal.objects.create(assignment=assignment, reason=reason.strip(), rule_by=rule_by)
+    appeal = Appeal.objects.create(assignment=assignment, reason=reason.strip(), rule_by=rule_by)
+    appeal_filed(appeal)
+    return appeal
 
 
 def close_appeal(*, appeal: Appeal, is_upheld: bool, ruling: str) -> Appeal:

@@ -20,6 +20,7 @@ from marketplace.models import Batch, Hit, Project
 from marketplace.rows import FORMATS, format_of
 from marketplace.rules import Rules
 from marketplace.selectors import freeze_design
+from marketplace.services import telling
 from marketplace.services.costs import Preview, answers_before, check_floor, expected_answers, preview, repair_of
 from marketplace.services.design import check_project, prices
 from marketplace.services.judging import purse_of, purses_of
@@ -257,9 +258,12 @@ def take_from_day_budget(*, batch: Batch, amount: int) -> None:
 # --- open -------------------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def pause_batch(*, batch: Batch, reason: str = Batch.Pause.REQUESTER) -> Batch:
     """No new places. Accepted ones can be answered and are paid. Raises `IllegalMove` unless it is open."""
-    return move(batch, Batch.State.PAUSED, paused_because=Batch.Pause(reason))
+    paused = move(batch, Batch.State.PAUSED, paused_because=Batch.Pause(reason))
+    telling.batch_paused(paused)
+    return paused
 
 
 def resume_batch(*, batch: Batch, by_staff: bool = False) -> Batch:

@@ -12,13 +12,18 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from core import audit
 from core.errors import Conflict, InsufficientFunds, Invalid
 from core.states import move
+from core.templatetags.touchstone import money_words
 from payments.models import Account, Payout
 from payments.services.ledger import account, post_transfer
+from users.services.notices import Words, notify
 
 
 @transaction.atomic
@@ -79,6 +84,7 @@ def settle_payout(*, payout: Payout, by: Any = None, reference: str = "") -> Pay
             account(Account.Kind.OUTSIDE, 0, payout.currency): payout.amount,
         },
     )
+    _tell(payout, _("{amount} were paid out"), reference)
     audit.record(act="payout.paid", subject=f"payout:{payout.pk}", actor=by, amount=payout.amount)
     return payout
 
@@ -90,6 +96,7 @@ def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
         raise Invalid(errors={"reason": "Say why; the worker reads it."})
     move(payout, Payout.State.FAILED, reason=reason, decided_by=by)
     _give_back(payout)
+    _tell(payout, _("A payout of {amount} failed"), format_lazy(_("{reason} The money is yours again."), reason=reason))
     audit.record(act="payout.fail", subject=f"payout:{payout.pk}", actor=by, reason=reason)
     return payout
 
@@ -119,3 +126,13 @@ def retry_payout(*, payout: Payout) -> Payout:
     move(payout, Payout.State.REQUESTED, attempt=F("attempt") + 1, reason="")
     _clear(payout, key=f"payout:{payout.pk}:{payout.attempt}")
     return payout
+
+
+def _tell(payout: Payout, title: Words, body: Words) -> None:
+    notify(
+        user=payout.worker.user,
+        kind=f"payout.{payout.state}",
+        title=format_lazy(title, amount=money_words(payout.amount, payout.currency)),
+        body=body,
+        url=reverse("earnings_payouts"),
+    )

@@ -15,6 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from core import audit, clock
 from marketplace.models import Batch, Project
@@ -24,6 +27,7 @@ from quality.estimators.gold import LOOKS, MOST_PAUSED, Monitor, gate, gate_sum,
 from quality.estimators.intervals import beta_interval
 from quality.models import Flag, GoldScore, WorkerReliability
 from quality.selectors import Pool, pool_of
+from users.services.notices import Words, notify
 from workers_app.models import Worker
 
 State = WorkerReliability.State
@@ -269,6 +273,17 @@ def _pause(row: WorkerReliability, record: Record, pool: Pool, batch: Batch, cau
             "expires_at": now + PAUSE_ENDS_AFTER,
         },
     )
+    _tell(row.worker, row.project, "access.paused", _("Paused: {project}"), row.state_reason)
+
+
+def _tell(worker: Worker, project: Project, kind: str, title: Words, body: Words) -> None:
+    notify(
+        user=worker.user,
+        kind=kind,
+        title=format_lazy(title, project=project.name),
+        body=body,
+        url=reverse("find_work"),
+    )
 
 
 def _suspect_gold(project: Project, batch: Batch, question: str, right: int, wrong: int) -> None:
@@ -311,6 +326,8 @@ def reinstate_worker(*, project: Project, worker: Worker, by: Any, reason: str) 
         row.save()
     if rows:
         subject = f"worker:{worker.pk}"
+        why = _("A person looked at it and ended the pause.") if by else _("It ended by itself after 90 days.")
+        _tell(worker, project, "access.reinstated", _("You may go on: {project}"), why)
         audit.record(act="worker.reinstate", subject=subject, actor=by, reason=reason, project=project.pk)
     return rows
 
@@ -325,6 +342,8 @@ def keep_paused(*, project: Project, worker: Worker, by: Any, reason: str) -> li
         row.state_reason = pause_text(row.look_again_at, ends_at)
         row.save(update_fields=["look_again_at", "state_reason"])
     if rows:
+        title = _("A person looked at the pause, and it stays: {project}")
+        _tell(worker, project, "access.kept_paused", title, rows[0].state_reason)
         audit.record(
             act="worker.keep_paused", subject=f"worker:{worker.pk}", actor=by, reason=reason, project=project.pk
         )

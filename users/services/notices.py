@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -20,7 +21,10 @@ from core.models import Outbox
 from core.zones import zone_of
 from users.models import Notice, NoticePreference, User, Way
 
-Words = str | Promise
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Words
+else:
+    Words = str | Promise
 
 #: The hour, where the reader is, at which the e-mail of the day goes out.
 DIGEST_HOUR = 8
