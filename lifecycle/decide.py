@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from core import audit, clock
-from core.errors import IllegalMove
+from core.errors import Conflict, IllegalMove
 from core.states import move
 from lifecycle.apart import apart
 from lifecycle.digest import batches_of_hits, digest_hits, lock_hits
@@ -94,8 +94,7 @@ def _turn_round(assignment: Assignment, *, by: int | None, reason: str) -> Assig
     Assignment.objects.filter(pk=assignment.pk).update(counts=True)
     assignment.refresh_from_db(fields=["counts"])
     # The digest learns from it anew: here it would lock reliabilities behind the accounts.
-    newest = assignment.answers.order_by("-version").values("pk")[:1]
-    assignment.answers.filter(pk__in=newest).update(digested_at=None)
+    _learn_anew(assignment)
     approved = approve_rejected(assignment=assignment, batch=batch, by=by, reason=reason)
     telling.answer_turned_round(approved)
     return approved
@@ -126,6 +125,32 @@ def disregard(*, assignment: Assignment, by: int | None, reason: str) -> Assignm
     _withdraw(assignment)
     audit.record(act="assignment.disregard", subject=f"assignment:{assignment.pk}", reason=reason, by=by)
     return assignment
+
+
+@transaction.atomic
+def use_again(*, assignment: Assignment, by: int | None, reason: str = "") -> Assignment:
+    """The answer has its weight back: the digest learns from it anew.
+
+    Raises
+    ------
+    Conflict
+        `not_set_aside`
+    """
+    lock_places(assignment)
+    paid = (Assignment.State.SUBMITTED, Assignment.State.APPROVED)
+    put_back = Assignment.objects.filter(pk=assignment.pk, counts=False, state__in=paid).update(counts=True)
+    if not put_back:
+        raise Conflict("This answer counts already, or was rejected.", code="not_set_aside")
+    assignment.refresh_from_db(fields=["counts", "state"])
+    _learn_anew(assignment)
+    audit.record(act="assignment.use_again", subject=f"assignment:{assignment.pk}", reason=reason, by=by)
+    return assignment
+
+
+def _learn_anew(assignment: Assignment) -> None:
+    """The next digest learns from its newest version again."""
+    newest = assignment.answers.order_by("-version").values("pk")[:1]
+    assignment.answers.filter(pk__in=newest).update(digested_at=None)
 
 
 def _withdraw(assignment: Assignment) -> None:

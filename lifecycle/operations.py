@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.models import Operation
 from core.operations import TURN_SECONDS, Work, take, take_due, work_on
-from lifecycle import export, publish, refit
+from lifecycle import clarify, decide_later, export, publish, refit
 
 #: Kind -> its work, one turn or a part of it.
 WORK: dict[str, Work] = {
@@ -12,6 +12,8 @@ WORK: dict[str, Work] = {
     "check_upload": publish.check_only,
     "add_rows": publish.add,
     export.KIND: export.export,
+    decide_later.KIND: decide_later.work,
+    clarify.KIND: clarify.work,
 }
 
 

@@ -1,5 +1,6 @@
 from marketplace.models.assignment import Answer, Appeal, Assignment, Participation
 from marketplace.models.choosing import Favourite, Rating, RatingSum, SavedSearch
+from marketplace.models.guidance import GuidelineNote
 from marketplace.models.hit import Hit, HitData
 from marketplace.models.messages import Message, Thread
 from marketplace.models.project import Batch, Project
@@ -12,6 +13,7 @@ __all__ = [
     "Batch",
     "Block",
     "Favourite",
+    "GuidelineNote",
     "Hit",
     "HitData",
     "Media",

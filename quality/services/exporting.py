@@ -102,6 +102,8 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
         for state in (Belief.State.COLLECTING, Belief.State.DISPUTED, Belief.State.OVERRULED, Belief.State.SETTLED)
         if state in states
     )
+    # A person's label has no probability.
+    stated = [belief.confidence for belief in beliefs if belief.state != Belief.State.OVERRULED]
     has_classes = any(belief.label is not None for belief in beliefs)
     said_more: dict[str, Any] = {}
     if question.kind == "ordinal" and "" in said:
@@ -112,7 +114,7 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
     return {
         "label": label,
         **said_more,
-        "confidence": round(min(belief.confidence for belief in beliefs), 4) if has_classes else None,
+        "confidence": round(min(stated), 4) if has_classes and stated else None,
         "state": worst,
         "answers": max(belief.answers for belief in beliefs),
         "calibrated": all(belief.is_calibrated for belief in beliefs) if has_classes else None,
