@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from django.core.files.storage import default_storage
 
@@ -16,6 +17,7 @@ from lifecycle.refit import refit_project
 from lifecycle.submit import submit
 from marketplace.models import Assignment, HitData
 from quality.models import GoldQuestion
+from quality.services.exporting import count_rows
 from tests.support.factories import body
 from tests.test_lifecycle import run_clock
 
@@ -48,6 +50,10 @@ def content_of(operation) -> bytes:
 
 def table_of(operation) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content_of(operation).decode())))
+
+
+def parquet_of(operation):
+    return pq.read_table(io.BytesIO(content_of(operation)))
 
 
 def test_labels_carry_their_confidence_and_the_requesters_columns(answered):
@@ -126,3 +132,108 @@ def test_a_file_that_is_cut_off_is_made_again_and_never_seen_by_halves(answered,
 
     assert content_of(run_to_end(operation)) == whole
     assert len(parts) == 1 and not default_storage.exists(parts[0])
+
+
+def test_parquet_has_the_same_cells_with_types(answered):
+    batch = answered()
+    lines = table_of(run_to_end(start_export(batch=batch)))
+
+    operation = run_to_end(start_export(batch=batch, format="parquet"))
+
+    table = parquet_of(operation)
+    assert table.column_names == list(lines[0])
+    assert table.column("digit").to_pylist() == ["one"] * 3
+    assert table.column("gold").to_pylist() == [False] * 3
+    assert table.column("digit.answers").to_pylist() == [2, 2, 2]
+    assert [f"{c}" for c in table.column("digit.confidence").to_pylist()] == [r["digit.confidence"] for r in lines]
+    told = {name.decode(): value.decode() for name, value in table.schema.metadata.items()}
+    assert told["touchstone.snapshot"] == operation.arguments["snapshot"]
+    assert told["touchstone.table"] == "labels"
+    assert file_name(operation).endswith(".parquet")
+
+
+QUESTIONS = [
+    {"name": "note", "kind": "text"},
+    {"name": "length", "kind": "number"},
+    {"name": "depth", "kind": "number", "na": True},
+    {"name": "seen", "kind": "multilabel", "labels": ["cat", "dog"]},
+    {"name": "state", "kind": "categorical", "labels": ["new", "old"]},
+]
+SAID = {"note": "=1+1", "length": 12.5, "depth": 3, "seen": ["dog"], "state": "old"}
+
+
+@pytest.fixture
+def many_kinds(make_project, make_batch, make_worker):
+    """One item answered by two, another by nobody."""
+    project = make_project(questions=QUESTIONS, rules={"mode": "fixed", "answers": 2})
+    batch = make_batch(project=project, hits=2)
+    hit = batch.hits.earliest("pk")
+    batch.hits.exclude(pk=hit.pk).update(priority=-1)
+    batch.levels = [0, -1]
+    batch.save(update_fields=["levels"])
+    for worker in [make_worker(), make_worker()]:
+        place = accept(worker=worker, batch=batch)
+        submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(**SAID))
+    run_clock()
+    refit_project(project=project)
+    return batch
+
+
+def test_each_kind_of_question_has_its_type(many_kinds):
+    table = parquet_of(run_to_end(start_export(batch=many_kinds, what="answers", format="parquet")))
+
+    types = {field.name: str(field.type) for field in table.schema}
+    assert types["answer.length"] == "double"
+    assert types["answer.seen"].startswith("list<")
+    assert types["submitted_at"] == "timestamp[us, tz=UTC]"
+    first = table.slice(0, 1).to_pylist()[0]
+    assert {name: first[f"answer.{name}"] for name in SAID} == SAID | {"depth": "3"}
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_both_has_a_row_for_each_answer_beside_its_labels(many_kinds, format):
+    operation = run_to_end(start_export(batch=many_kinds, what="both", format=format))
+
+    if format == "jsonl":
+        rows = [json.loads(line) for line in content_of(operation).splitlines()]
+        said = [row["answer"] and row["answer"]["answers"]["note"] for row in rows]
+        labels = [row["labels"].get("state", {}).get("label") for row in rows]
+    else:
+        rows = table_of(operation) if format == "csv" else parquet_of(operation).to_pylist()
+        said = [row["answer.note"] or None for row in rows]
+        labels = [row["state"] or None for row in rows]
+        assert [bool(row["assignment"]) for row in rows] == [True, True, False]
+        assert [row["assignment.state"] or None for row in rows][2] is None
+    assert said == [{"csv": "'=1+1"}.get(format, "=1+1")] * 2 + [None]
+    assert labels[:2] == ["old", "old"]
+    assert operation.total == operation.done == 3
+
+
+def test_the_parts_of_a_parquet_file_are_one_table(many_kinds, monkeypatch):
+    monkeypatch.setattr(export, "AT_ONCE", 1)
+
+    operation = run_to_end(start_export(batch=many_kinds, format="parquet"))
+
+    parts = operation.cursor["parts"]
+    assert parquet_of(operation).num_rows == len(parts) == 2
+    assert not any(default_storage.exists(part) for part in parts)
+
+
+@pytest.mark.parametrize("what", ["labels", "answers", "both"])
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_without_rows_is_a_file_with_its_columns(make_batch, what, format):
+    operation = run_to_end(start_export(batch=make_batch(hits=0), what=what, format=format))
+
+    if format == "parquet":
+        assert "hit" in parquet_of(operation).column_names
+    else:
+        assert (b"hit" in content_of(operation)) == (format == "csv")
+
+
+@pytest.mark.parametrize("what", ["labels", "answers", "both"])
+def test_a_filter_counts_what_it_lets_through(many_kinds, what):
+    operation = run_to_end(start_export(batch=many_kinds, what=what, states="decided"))
+
+    assert operation.arguments["states"] == "decided"
+    assert count_rows(many_kinds, what, "decided") == len(table_of(operation))
+    assert count_rows(many_kinds, what) == {"labels": 2, "answers": 2, "both": 3}[what]

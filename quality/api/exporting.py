@@ -14,10 +14,10 @@ from core.api.endpoint import Endpoint, act
 from core.api.fields import Input
 from core.errors import Conflict
 from core.models import Operation
-from lifecycle.export import FORMATS, KIND, WHATS, file_name, rows_of, start_export
+from lifecycle.export import FORMATS, KIND, WHATS, file_name, start_export
 from marketplace.api.finding import as_role, batch_for
 from marketplace.api.posting import OperationOut, operations_for
-from quality.services.exporting import STATES
+from quality.services.exporting import STATES, count_rows
 
 
 class CountQuery(Input):
@@ -38,7 +38,7 @@ class CountOut(serializers.Serializer):
 class Exports(Endpoint):
     @act("read", takes=ExportIn, gives=OperationOut, status=202, keyed=True, tag="results")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
-        """Begin to write the labels (with confidence) or the answers of a batch into a file."""
+        """Begin to write the labels (with confidence), the answers of a batch, or both side by side, into a file."""
         return start_export(batch=batch_for(request, batch_id), **data)
 
 
@@ -46,7 +46,7 @@ class ExportCount(Endpoint):
     @act("read", query=CountQuery, gives=CountOut, tag="results")
     def get(self, request: Request, batch_id: uuid.UUID, query: dict[str, Any]) -> dict[str, Any]:
         """How many rows such an export would have."""
-        return {"rows": rows_of(batch_for(request, batch_id), **query)}
+        return {"rows": count_rows(batch_for(request, batch_id), **query)}
 
 
 class ExportFile(Endpoint):

@@ -2,7 +2,8 @@
 
 Labels: one row an item, the requester's own columns first, then for each question its label, confidence, state and
 number of answers. Answers: one row an answer that counts as handed in, by pseudonym; what is rejected and can still be
-appealed is withheld, so that nobody has the work without paying for it.
+appealed is withheld, so that nobody has the work without paying for it. Both: one row an answer, beside its item and
+labels; an item without answers has one row.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from core.api.tables import safe_cell
 from marketplace.models import Answer, Assignment, Batch, Hit
@@ -42,8 +43,27 @@ def hits_to_export(batch: Batch, states: str) -> QuerySet[Hit]:
     return hits.order_by("pk")
 
 
-def answers_to_export(batch: Batch) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(HANDED_IN, hit__batch=batch)
+def answers_to_export(batch: Batch, states: str) -> QuerySet[Assignment]:
+    answers = Assignment.objects.filter(HANDED_IN, hit__batch=batch)
+    return answers.filter(hit__in=hits_to_export(batch, states).values("pk")) if states else answers
+
+
+def count_rows(batch: Batch, what: str, states: str = "") -> int:
+    """How many rows a table would have. Raises `KeyError` for what is not in `TABLES`."""
+    return {"labels": _count_items, "answers": _count_answers, "both": _count_both}[what](batch, states)
+
+
+def _count_items(batch: Batch, states: str) -> int:
+    return hits_to_export(batch, states).count()
+
+
+def _count_answers(batch: Batch, states: str) -> int:
+    return answers_to_export(batch, states).count()
+
+
+def _count_both(batch: Batch, states: str) -> int:
+    answered = answers_to_export(batch, states).aggregate(n=Count("hit", distinct=True))["n"]
+    return _count_answers(batch, states) + _count_items(batch, states) - answered
 
 
 def snapshot_of(batch: Batch) -> str:
@@ -163,17 +183,42 @@ def answer_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     ]
 
 
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+def both_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """One row an answer, beside its item and labels; an item that nobody answered has one row."""
+    said: dict[str, list[dict[str, Any] | None]] = defaultdict(list)
+    for answer in answer_rows(batch, hits):
+        said[answer["hit"]].append({_BESIDE.get(k, k): v for k, v in answer.items() if k not in ("hit", "external_id")})
+    return [{**item, "answer": one} for item in label_rows(batch, hits) for one in said[item["hit"]] or [None]]
+
+
+#: What is called otherwise beside an item.
+_BESIDE = {"state": "assignment.state"}
+
+#: The tables there are: what makes their rows.
+TABLES: dict[str, Callable[[Batch, Sequence[Hit]], list[dict[str, Any]]]] = {
+    "labels": label_rows,
+    "answers": answer_rows,
+    "both": both_rows,
+}
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
 def columns_of(batch: Batch, what: str, data_columns: Sequence[str]) -> list[str]:
     """The header of a table. `data_columns` are the requester's own."""
-    questions = [question.name for question in design_of(batch).schema]
+    schema = design_of(batch).schema
+    given = [*(f"answer.{question.name}" for question in schema), "cannot_answer"]
     if what == "answers":
-        own = ["assignment", "hit", "external_id", "worker", "submitted_at", "state", "counts", "seconds"]
-        return [*own, *(f"answer.{name}" for name in questions), "cannot_answer"]
-    said = [f"{q.name}{end}" for q in design_of(batch).schema for end in ("", *MORE.get(q.kind, ()), *ALWAYS)]
-    return ["hit", "external_id", "row", "state", "gold", *(f"data.{name}" for name in data_columns), *said]
+        return ["assignment", "hit", "external_id", "worker", "submitted_at", "state", "counts", "seconds", *given]
+    said = [f"{q.name}{end}" for q in schema for end in ("", *MORE.get(q.kind, ()), *ALWAYS)]
+    item = ["hit", "external_id", "row", "state", "gold", *(f"data.{name}" for name in data_columns), *said]
+    if what == "both":
+        item += ["assignment", "worker", "submitted_at", _BESIDE["state"], "counts", "seconds", *given]
+    return list(dict.fromkeys(item))  # a question may be called as one of ours: then the column is its label
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, with_header: bool) -> bytes:
@@ -183,8 +228,8 @@ def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, with_he
     if with_header:
         writer.writerow(columns)
     for row in rows:
-        flat = _flat(row)
-        writer.writerow([cell(flat.get(column)) for column in columns])
+        cells = flat(row)
+        writer.writerow([cell(cells.get(column)) for column in columns])
     return out.getvalue().encode()
 
 
@@ -192,13 +237,15 @@ def to_jsonl(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {name: value for name, value in row.items() if name not in ("data", "labels", "answers")}
-    flat |= {f"data.{name}": value for name, value in row.get("data", {}).items()}
-    flat |= {f"answer.{name}": value for name, value in row.get("answers", {}).items()}
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as a table has it, by the names of its columns."""
+    row = {**row, **(row.get("answer") or {})}
+    cells = {name: value for name, value in row.items() if name not in ("data", "labels", "answers", "answer")}
+    cells |= {f"data.{name}": value for name, value in row.get("data", {}).items()}
+    cells |= {f"answer.{name}": value for name, value in row.get("answers", {}).items()}
     for name, label in row.get("labels", {}).items():
-        flat |= {f"{name}.{key}": value for key, value in label.items()} | {name: label["label"]}
-    return flat
+        cells |= {f"{name}.{key}": value for key, value in label.items()} | {name: label["label"]}
+    return cells
 
 
 def cell(value: Any) -> str:

@@ -28,7 +28,7 @@ from core.pages import tell
 from core.templatetags.touchstone import duration
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
-from lifecycle.export import file_name, rows_of, start_export
+from lifecycle.export import file_name, start_export
 from lifecycle.publish import check_upload, publish_batch, subject_of
 from marketplace import figures as work
 from marketplace.models import Batch, Membership, Requester
@@ -40,6 +40,7 @@ from payments.models import Account
 from payments.selectors import balance
 from quality import figures
 from quality.models import Belief
+from quality.services.exporting import count_rows
 
 PAGE = 30
 MOST_ERRORS = 50
@@ -313,6 +314,10 @@ EXPORTS = [
     ("labels", "jsonl", gettext_lazy("Labels, JSON lines"), gettext_lazy("The same, nested")),
     ("answers", "csv", gettext_lazy("Every answer, CSV"), gettext_lazy("One row an answer, with pseudonyms")),
     ("answers", "jsonl", gettext_lazy("Every answer, JSON lines"), gettext_lazy("The same, nested")),
+    ("labels", "parquet", gettext_lazy("Labels, Parquet"), gettext_lazy("One row an item, with types")),
+    ("answers", "parquet", gettext_lazy("Every answer, Parquet"), gettext_lazy("One row an answer, with types")),
+    ("both", "csv", gettext_lazy("Answers beside labels, CSV"), gettext_lazy("One row an answer, with its item")),
+    ("both", "parquet", gettext_lazy("Answers beside labels, Parquet"), gettext_lazy("The same, with types")),
 ]
 MOST_EXPORTS = 5
 
@@ -409,8 +414,8 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "purse": figures.purse_of(batch),
         "heat": _heat(counts, classed.classes) if counts and classed else None,
         "choices": EXPORTS,
-        "row_counts": {"labels": rows_of(batch, "labels"), "answers": rows_of(batch, "answers")},
-        "decided_count": rows_of(batch, "labels", "decided"),
+        "row_counts": {"labels": count_rows(batch, "labels"), "answers": count_rows(batch, "answers")},
+        "decided_count": count_rows(batch, "labels", "decided"),
         "query": "".join(f"{key}={value}&" for key, value in request.GET.items() if key != "page" and value),
     }
     return render(request, "batch/results.html", _context(request, batch, "studio_results") | context | _exports(batch))
