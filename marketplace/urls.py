@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.views import public, requester, team, worker
+from marketplace.views import messages, public, requester, team, worker
 from marketplace.views.media import show_media
 
 urlpatterns = [
@@ -19,6 +19,16 @@ urlpatterns = [
     path("work/<uuid:assignment_id>/renew/", worker.work_renew, name="work_renew"),
     path("work/<uuid:assignment_id>/submit/", worker.work_submit, name="work_submit"),
     path("work/<uuid:assignment_id>/return/", worker.work_return, name="work_return"),
+    path("me/messages/", messages.my_messages, name="my_messages"),
+    path("me/messages/new/", messages.my_message_new, name="my_message_new"),
+    path("me/messages/<uuid:thread_id>/", messages.my_thread, name="my_thread"),
+    path("me/messages/<uuid:thread_id>/read/", messages.my_thread_read, name="my_thread_read"),
+    path("me/messages/report/<uuid:message_id>/", messages.my_message_report, name="my_message_report"),
+    path("studio/messages/", messages.studio_messages, name="studio_messages"),
+    path("studio/messages/new/", messages.studio_message_new, name="studio_message_new"),
+    path("studio/messages/<uuid:thread_id>/", messages.studio_thread, name="studio_thread"),
+    path("studio/messages/<uuid:thread_id>/read/", messages.studio_thread_read, name="studio_thread_read"),
+    path("studio/messages/report/<uuid:message_id>/", messages.studio_message_report, name="studio_message_report"),
     path("studio/", requester.studio, name="studio"),
     path("studio/new/", requester.studio_project_new, name="studio_project_new"),
     path("studio/projects/<uuid:project_id>/", requester.studio_project, name="studio_project"),

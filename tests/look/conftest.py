@@ -20,7 +20,8 @@ from lifecycle.digest import digest_due
 from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.submit import submit
-from marketplace.models import Assignment, Batch, Project, Requester
+from marketplace.models import Assignment, Batch, Message, Project, Requester, Thread
+from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.services.deposits import request_deposit
 from quality.models import Flag
@@ -72,6 +73,8 @@ class Market:
     flag: Flag
     token_prefix: str
     notice: Notice
+    thread: Thread
+    reply: Message
 
 
 @pytest.fixture
@@ -104,6 +107,8 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
     token, _secret = create_token(user=owner, scopes=["read"], name="nightly")
     told = {"title": "Two names were missing", "body": "Look at row 4.", "url": "/earnings/"}
     notice = notify(user=workers[0].user, kind="message", **told)
+    asked = write_as_worker(worker=workers[0], project=project, body="Is a seven with a bar a seven?")
+    reply = answer_thread(thread=asked.thread, by=owner, body="It is. Thank you for asking.", is_by_worker=False)
     return Market(
         requester=requester,
         owner=owner,
@@ -119,6 +124,8 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
         flag=flag,
         token_prefix=token.prefix,
         notice=notice,
+        thread=reply.thread,
+        reply=reply,
     )
 
 

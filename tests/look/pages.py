@@ -25,6 +25,8 @@ WORKER: dict[str, Where] = {
     "earnings_rejected": nowhere,
     "earnings_payouts": nowhere,
     "my_data": nowhere,
+    "my_messages": nowhere,
+    "my_thread": lambda m: {"thread_id": m.thread.public_id},
 }
 #: Of whoever is signed in.
 EVERYONE: dict[str, Where] = {"notices": nowhere, "notice_settings": nowhere}
@@ -38,6 +40,8 @@ OWNER: dict[str, Where] = {
     "studio_results": lambda m: {"batch_id": m.batch.public_id},
     "studio_money": nowhere,
     "studio_team": nowhere,
+    "studio_messages": nowhere,
+    "studio_thread": lambda m: {"thread_id": m.thread.public_id},
 }
 STAFF: dict[str, Where] = {
     "audit_workers": nowhere,
@@ -66,6 +70,10 @@ ACTS: dict[str, tuple[str, Where]] = {
     "ask_payout": ("worker", nowhere),
     "ask_again": ("worker", lambda m: {"payout_id": m.held.public_id}),
     "appeal": ("worker", lambda m: {"assignment_id": m.rejected.public_id}),
+    "my_thread_read": ("worker", lambda m: {"thread_id": m.thread.public_id}),
+    "my_message_report": ("worker", lambda m: {"message_id": m.reply.public_id}),
+    "studio_thread_read": ("owner", lambda m: {"thread_id": m.thread.public_id}),
+    "studio_message_report": ("owner", lambda m: {"message_id": m.thread.messages.first().public_id}),
     "studio_batch_new": ("owner", lambda m: {"project_id": m.project.public_id}),
     "batch_upload": ("owner", lambda m: {"batch_id": m.draft.public_id}),
     "batch_export": ("owner", lambda m: {"batch_id": m.batch.public_id}),
@@ -80,6 +88,8 @@ ACTS: dict[str, tuple[str, Where]] = {
     "audit_decide": ("staff", lambda m: {"worker_id": m.worker.public_id}),
     "audit_close_flag": ("staff", lambda m: {"flag_id": m.flag.public_id}),
 }
+#: Pages that need to be asked about something (`?project=`); tests/marketplace/test_message_pages.py opens them.
+ABOUT = {"my_message_new", "studio_message_new"}
 #: Ways on, which lead elsewhere and show nothing of anybody.
 WAYS = {"enter", "enter_any", "media"}
 #: Pages of allauth in our look, as somebody who is not signed in and as somebody who is.

@@ -27,7 +27,7 @@ READ = {
 OWN = {
     *pages.EVERYONE,
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
-    *("my_data", "my_data_file"),
+    *("my_data", "my_data_file", "my_messages", "studio_messages"),
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "quiz_start"),
@@ -64,7 +64,7 @@ def stranger(make_user, make_worker, make_requester):
 
 
 def test_every_page_is_placed():
-    assert names() == {*READ, *pages.ACTS, *pages.WAYS}
+    assert names() == {*READ, *pages.ACTS, *pages.WAYS, *pages.ABOUT}
 
 
 def test_a_page_is_there_for_those_it_is_for(client, market):
