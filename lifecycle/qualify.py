@@ -7,11 +7,13 @@ from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.models import Membership
 from marketplace.services.accepting import recheck
-from users.services.notices import Words, notify
+from users.models import User
+from users.services.notices import Words, notify, notify_all
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import grant_qualification, revoke_qualification
-from workers_app.services.requesting import close_request
+from workers_app.services.requesting import close_request, request_qualification
 
 
 @transaction.atomic
@@ -48,5 +50,22 @@ def answer_request(
     return request
 
 
+@transaction.atomic
+def ask(*, worker: Worker, qualification: Qualification, note: str = "") -> QualificationRequest:
+    """Ask the organisation for it; its managers hear of it. Raises `Invalid`, `Conflict`."""
+    request = request_qualification(worker=worker, qualification=qualification, note=note)
+    roles = [Membership.Role.OWNER, Membership.Role.MANAGER]
+    notify_all(
+        User.objects.filter(
+            memberships__requester=qualification.requester, memberships__role__in=roles, is_active=True
+        ),
+        kind="qualification.asked",
+        title=format_lazy(_("A worker asks for “{name}”"), name=qualification.name),
+        body=request.note,
+        url=reverse("studio_qualifications"),
+    )
+    return request
+
+
 def _tell(worker: Worker, kind: str, title: Words, body: Words = "") -> None:
-    notify(user=worker.user, kind=kind, title=title, body=body, url=reverse("my_data"))
+    notify(user=worker.user, kind=kind, title=title, body=body, url=reverse("my_qualifications"))

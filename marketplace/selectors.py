@@ -395,3 +395,7 @@ def requests_of(user: Any, role: str = "viewer") -> QuerySet[QualificationReques
     """What workers ask of the organisations of `user`."""
     rows = QualificationRequest.objects.filter(qualification__requester__in=requesters_of(user, role))
     return rows.select_related("qualification", "worker")
+
+
+def qualifications_of(user: Any, role: str = "viewer") -> QuerySet[Qualification]:
+    return Qualification.objects.filter(requester__in=requesters_of(user, role)).select_related("requester")

@@ -2,9 +2,24 @@
 
 from django.urls import path
 
-from workers_app.views import profile
+from workers_app.views import profile, qualifications
 
 urlpatterns = [
     path("me/", profile.my_data, name="my_data"),
+    path("me/qualifications/", qualifications.my_qualifications, name="my_qualifications"),
+    path("me/qualifications/<uuid:qualification_id>/ask/", qualifications.ask_qualification, name="ask_qualification"),
+    path(
+        "me/qualifications/requests/<uuid:request_id>/withdraw/",
+        qualifications.withdraw_qualification,
+        name="withdraw_qualification",
+    ),
+    path("studio/qualifications/", qualifications.studio_qualifications, name="studio_qualifications"),
+    path("studio/qualifications/new/", qualifications.studio_qualification_new, name="studio_qualification_new"),
+    path("studio/qualifications/<uuid:qualification_id>/grant/", qualifications.studio_grant, name="studio_grant"),
+    path(
+        "studio/qualifications/requests/<uuid:request_id>/",
+        qualifications.studio_request_answer,
+        name="studio_request_answer",
+    ),
     path("me/data.json", profile.my_data_file, name="my_data_file"),
 ]

@@ -6,10 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils.text import Truncator, format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from core import audit, clock
 from core.errors import Conflict, Invalid
-from marketplace.models import Assignment, Message, Project, Thread
+from marketplace.models import Assignment, Membership, Message, Project, Thread
+from users.models import User
+from users.services.notices import notify, notify_all
 from workers_app.models import Worker
 
 LONGEST = 5000
@@ -66,7 +71,24 @@ def _write(
     message = Message.objects.create(thread=thread, is_by_worker=is_by_worker, author=by, body=body, created_at=now)
     mine, other = ("unread_by_worker", "unread_by_requester")[:: 1 if is_by_worker else -1]
     Thread.objects.filter(pk=thread.pk).update(last_at=now, last_by_worker=is_by_worker, **{mine: False, other: True})
+    _tell(thread, message)
     return message
+
+
+def _tell(thread: Thread, message: Message) -> None:
+    """The other side hears of it. The notice has no more than the thread shows: no name, no address."""
+    body = Truncator(message.body).chars(200)
+    project, requester = thread.project, thread.project.requester
+    if not message.is_by_worker:
+        title = format_lazy(_("{who} wrote to you about “{project}”"), who=requester.name, project=project.name)
+        url = reverse("my_thread", args=[thread.public_id])
+        notify(user=thread.worker.user, kind="message.received", title=title, body=body, url=url)
+        return
+    roles = Membership.RANK[: Membership.RANK.index(Membership.Role.REVIEWER) + 1]
+    members = User.objects.filter(memberships__requester=requester, memberships__role__in=roles, is_active=True)
+    title = format_lazy(_("A worker wrote to you about “{project}”"), project=project.name)
+    url = reverse("studio_thread", args=[thread.public_id])
+    notify_all(members, kind="message.received", title=title, body=body, url=url)
 
 
 def mark_read(*, thread: Thread, is_by_worker: bool) -> None:

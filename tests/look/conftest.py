@@ -19,6 +19,7 @@ from lifecycle.decide import decide_due, reject
 from lifecycle.digest import digest_due
 from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
+from lifecycle.qualify import ask, grant
 from lifecycle.submit import submit
 from marketplace.models import Assignment, Batch, Message, Project, Requester, Thread
 from marketplace.services.messaging import answer_thread, write_as_worker
@@ -29,7 +30,8 @@ from quality.services.quiz import add_quiz_questions
 from users.models import Notice, User
 from users.services import create_token
 from users.services.notices import notify
-from workers_app.models import Worker
+from workers_app.models import Qualification, QualificationRequest, Worker
+from workers_app.services.granting import create_qualification
 
 # Playwright keeps an event loop in this thread; the tests use the ORM beside it, one after the other.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -73,6 +75,8 @@ class Market:
     flag: Flag
     token_prefix: str
     notice: Notice
+    qualification: Qualification
+    asked: QualificationRequest
     thread: Thread
     reply: Message
 
@@ -107,6 +111,11 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
     token, _secret = create_token(user=owner, scopes=["read"], name="nightly")
     told = {"title": "Two names were missing", "body": "Look at row 4.", "url": "/earnings/"}
     notice = notify(user=workers[0].user, kind="message", **told)
+    granted = create_qualification(requester=requester, name="Reads Fraktur", can_request=True)
+    grant(qualification=granted, worker=workers[0], value=80)
+    qualification = create_qualification(requester=requester, name="Reads Latin", can_request=True)
+    wish = ask(worker=workers[0], qualification=qualification, note="Six years of school.")
+    create_qualification(requester=requester, name="Reads Greek", can_request=True)
     asked = write_as_worker(worker=workers[0], project=project, body="Is a seven with a bar a seven?")
     reply = answer_thread(thread=asked.thread, by=owner, body="It is. Thank you for asking.", is_by_worker=False)
     return Market(
@@ -124,6 +133,8 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
         flag=flag,
         token_prefix=token.prefix,
         notice=notice,
+        qualification=qualification,
+        asked=wish,
         thread=reply.thread,
         reply=reply,
     )

@@ -25,6 +25,7 @@ WORKER: dict[str, Where] = {
     "earnings_rejected": nowhere,
     "earnings_payouts": nowhere,
     "my_data": nowhere,
+    "my_qualifications": nowhere,
     "my_messages": nowhere,
     "my_thread": lambda m: {"thread_id": m.thread.public_id},
 }
@@ -41,6 +42,7 @@ OWNER: dict[str, Where] = {
     "studio_money": nowhere,
     "studio_team": nowhere,
     "studio_messages": nowhere,
+    "studio_qualifications": nowhere,
     "studio_thread": lambda m: {"thread_id": m.thread.public_id},
 }
 STAFF: dict[str, Where] = {
@@ -70,6 +72,11 @@ ACTS: dict[str, tuple[str, Where]] = {
     "ask_payout": ("worker", nowhere),
     "ask_again": ("worker", lambda m: {"payout_id": m.held.public_id}),
     "appeal": ("worker", lambda m: {"assignment_id": m.rejected.public_id}),
+    "ask_qualification": ("worker", lambda m: {"qualification_id": m.qualification.public_id}),
+    "withdraw_qualification": ("worker", lambda m: {"request_id": m.asked.public_id}),
+    "studio_qualification_new": ("owner", nowhere),
+    "studio_grant": ("owner", lambda m: {"qualification_id": m.qualification.public_id}),
+    "studio_request_answer": ("owner", lambda m: {"request_id": m.asked.public_id}),
     "my_thread_read": ("worker", lambda m: {"thread_id": m.thread.public_id}),
     "my_message_report": ("worker", lambda m: {"message_id": m.reply.public_id}),
     "studio_thread_read": ("owner", lambda m: {"thread_id": m.thread.public_id}),

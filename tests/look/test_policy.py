@@ -27,7 +27,8 @@ READ = {
 OWN = {
     *pages.EVERYONE,
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
-    *("my_data", "my_data_file", "my_messages", "studio_messages"),
+    *("my_data", "my_data_file", "my_messages", "studio_messages", "my_qualifications", "studio_qualifications"),
+    "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "quiz_start"),
@@ -35,7 +36,9 @@ OWN = {
 
 
 #: Acts on one's own side, where a stranger has nothing.
-OWN_ACTS = {"ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "notices_read"}
+OWN_ACTS = {
+    *("ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "studio_qualification_new", "notices_read"),
+}
 
 
 def names():

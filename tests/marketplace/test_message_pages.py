@@ -97,7 +97,7 @@ def test_the_list_asks_as_often_for_many_threads_as_for_one(client, worker, batc
         one = hit.assignments.create(batch=batch, worker=worker, reward=1, deadline=batch.published_at, state="expired")
         write_as_worker(worker=worker, project=batch.project, assignment=one, body=f"No. {answer}")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         page = client.get(reverse("my_messages"))
 
     assert page.content.decode().count("No. ") == 12

@@ -153,3 +153,18 @@ def test_a_requester_writes_to_their_own_workers_only(batch, owner, make_worker,
 
     assert response.status_code == 404
     assert not Thread.objects.exists()
+
+
+def test_the_other_side_hears_of_it_without_a_name(worker, batch, owner, make_user):
+    viewer = make_user()
+    batch.project.requester.memberships.create(user=viewer, role="viewer")
+
+    thread = write_as_worker(worker=worker, project=batch.project, body="A question.").thread
+    answer_thread(thread=thread, by=owner, body="An answer.", is_by_worker=False)
+
+    [told] = owner.notices.all()
+    assert (told.title, told.body) == ("A worker wrote to you about “Read digits”", "A question.")
+    [told] = worker.user.notices.all()
+    assert told.title == f"{batch.project.requester.name} wrote to you about “Read digits”"
+    assert told.url == f"/me/messages/{thread.public_id}/"
+    assert not viewer.notices.exists()

@@ -16,14 +16,14 @@ from core.api.fields import Input
 from core.errors import Conflict
 from lifecycle import qualify
 from marketplace.api.finding import as_role, one, requester_for, worker_by_code, worker_of
-from marketplace.selectors import requestable, requesters_of, requests_of
+from marketplace.selectors import qualifications_of, requestable, requests_of
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import (
     change_qualification,
     create_qualification,
 )
 from workers_app.services.pseudonyms import code_for, pseudonyms
-from workers_app.services.requesting import request_qualification, withdraw_request
+from workers_app.services.requesting import withdraw_request
 
 
 class QualificationOut(serializers.Serializer):
@@ -67,11 +67,7 @@ class HeldOut(serializers.Serializer):
 
 
 def qualification_for(request: Request, public_id: uuid.UUID, role: str = "viewer") -> Qualification:
-    return as_role(_qualifications, request.user, role, public_id=public_id)
-
-
-def _qualifications(user: Any, role: str) -> QuerySet[Qualification]:
-    return Qualification.objects.filter(requester__in=requesters_of(user, role)).select_related("requester")
+    return as_role(qualifications_of, request.user, role, public_id=public_id)
 
 
 def shape_grants(request: Request, grants: Sequence[Grant]) -> list[dict[str, Any]]:
@@ -188,7 +184,7 @@ class AskQualification(Endpoint):
     def post(self, request: Request, qualification_id: uuid.UUID, data: dict[str, Any]) -> QualificationRequest:
         """Ask the organisation that made it to grant it to you."""
         asked = one(requestable(), public_id=qualification_id)
-        return request_qualification(worker=worker_of(request), qualification=asked, **data)
+        return qualify.ask(worker=worker_of(request), qualification=asked, **data)
 
 
 class MyRequests(Endpoint):
