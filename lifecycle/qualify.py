@@ -7,9 +7,8 @@ from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.models import Membership
 from marketplace.services.accepting import recheck
-from users.models import User
+from marketplace.services.telling import managers_of
 from users.services.notices import Words, notify, notify_all
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import grant_qualification, revoke_qualification
@@ -54,11 +53,8 @@ def answer_request(
 def ask(*, worker: Worker, qualification: Qualification, note: str = "") -> QualificationRequest:
     """Ask the organisation for it; its managers hear of it. Raises `Invalid`, `Conflict`."""
     request = request_qualification(worker=worker, qualification=qualification, note=note)
-    roles = [Membership.Role.OWNER, Membership.Role.MANAGER]
     notify_all(
-        User.objects.filter(
-            memberships__requester=qualification.requester, memberships__role__in=roles, is_active=True
-        ),
+        managers_of(qualification.requester),
         kind="qualification.asked",
         title=format_lazy(_("A worker asks for “{name}”"), name=qualification.name),
         body=request.note,

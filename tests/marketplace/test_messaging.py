@@ -162,9 +162,9 @@ def test_the_other_side_hears_of_it_without_a_name(worker, batch, owner, make_us
     thread = write_as_worker(worker=worker, project=batch.project, body="A question.").thread
     answer_thread(thread=thread, by=owner, body="An answer.", is_by_worker=False)
 
-    [told] = owner.notices.all()
+    [told] = owner.notices.filter(kind="message.received")
     assert (told.title, told.body) == ("A worker wrote to you about “Read digits”", "A question.")
-    [told] = worker.user.notices.all()
+    [told] = worker.user.notices.filter(kind="message.received")
     assert told.title == f"{batch.project.requester.name} wrote to you about “Read digits”"
     assert told.url == f"/me/messages/{thread.public_id}/"
     assert not viewer.notices.exists()

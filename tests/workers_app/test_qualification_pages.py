@@ -29,7 +29,7 @@ def test_a_worker_asks_on_the_page_and_a_manager_grants_it(client, requester, ow
     assert "Reads Fraktur" in client.get(reverse("my_qualifications")).content.decode()
     client.post(reverse("ask_qualification", args=[made.public_id]), {"note": "I do."})
     asked = QualificationRequest.objects.get()
-    assert owner.notices.get().title == "A worker asks for “Reads Fraktur”"
+    assert owner.notices.get(kind="qualification.asked").title == "A worker asks for “Reads Fraktur”"
 
     client.force_login(owner)
     seen = client.get(reverse("studio_qualifications")).content.decode()
