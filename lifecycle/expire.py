@@ -12,6 +12,7 @@ from core.errors import IllegalMove, Invalid
 from core.models import Watermark
 from lifecycle.apart import apart
 from lifecycle.digest import digest_hits
+from lifecycle.report import report_problem
 from marketplace.errors import NotYours
 from marketplace.models import Assignment, Batch, Hit
 from marketplace.services.places import give_up_place, lock_places
@@ -20,6 +21,8 @@ from quality.models import Flag
 
 #: A deadline may be committed this long after it was computed; the scan looks back that far behind its watermark.
 SLACK = timedelta(seconds=60)
+#: Reasons of a return that a person is told of at once.
+LOOKED_AT = (Assignment.ReturnReason.DISTRESSING, Assignment.ReturnReason.PERSONAL)
 #: From this many accepts on, returns above the first share alarm, above the second they pause the batch.
 RETURNS_FROM, RETURNS_ALARM, RETURNS_PAUSE = 10, 0.20, 0.40
 
@@ -66,6 +69,8 @@ def return_place(*, assignment: Assignment, reason: str, note: str = "") -> Assi
         raise Invalid(errors={"reason": f"One of {', '.join(Assignment.ReturnReason.values)}."})
     if _return(assignment, return_reason=reason, return_note=note[:500]):
         _watch_returns(assignment)
+        if reason in LOOKED_AT:
+            report_problem(assignment=assignment, reason=reason, note=note)
     return assignment
 
 

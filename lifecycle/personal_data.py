@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core import clock, money
-from marketplace.models import Answer, Assignment
+from marketplace.models import Answer, Assignment, Draft
 from payments.models import Account, Payout
 from payments.selectors import lines, statement
 from users.models import User
@@ -32,6 +32,7 @@ def everything_about(user: User) -> dict[str, Any]:
         ],
         "qualifications": [] if worker is None else _grants(worker),
         "assignments": [] if worker is None else _assignments(worker),
+        "drafts": [] if worker is None else _drafts(worker),
         "payouts": [] if worker is None else _payouts(worker),
         "earnings": [] if worker is None else _earnings(worker),
         "tokens": list(user.tokens.order_by("pk").values("name", "prefix", "scopes", "created_at", "revoked_at")),
@@ -78,6 +79,11 @@ def _assignments(worker: Worker) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _drafts(worker: Worker) -> list[dict[str, Any]]:
+    rows = Draft.objects.filter(assignment__worker=worker).order_by("assignment_id").select_related("assignment")
+    return [{"id": row.assignment.public_id, "saved_at": row.saved_at, "fields": row.fields} for row in rows]
 
 
 def _payouts(worker: Worker) -> list[dict[str, Any]]:

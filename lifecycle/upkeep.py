@@ -10,6 +10,7 @@ from core import clock
 from core.errors import IllegalMove
 from core.models import IdempotencyKey, Outbox
 from marketplace.models import Batch
+from marketplace.services.drafts import forget_drafts
 from marketplace.services.posting import pause_batch
 
 #: A worker may do max_share of a batch, or this many times the mean, whichever is more (QUALITY.md section 3).
@@ -50,8 +51,10 @@ def raise_share_caps() -> int:
 
 
 def forget_old_rows() -> int:
-    """Delete what only served a while: idempotency keys after a day, delivered outbox rows after 30."""
+    """Delete what only served a while: idempotency keys after a day, delivered outbox rows after 30, drafts that
+    nothing can come of."""
     now = clock.now()
     keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=25)).delete()
+    drafts = forget_drafts(now)
     sent, _ = Outbox.objects.filter(delivered_at__lt=now - timedelta(days=30)).delete()
-    return keys + sent
+    return keys + sent + drafts

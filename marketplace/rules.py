@@ -61,6 +61,7 @@ class Rules:
     per_day: int | None = None
     max_share: float | None = 0.10
     max_open: int = 10
+    page_size: int = 1
     requirements: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -121,10 +122,12 @@ class Rules:
         whole("per_day", 1, 10_000_000, optional=True)
         share("max_share", 0.01, 1, optional=True)
         whole("max_open", 1, 100)
+        whole("page_size", 1, 20)
         if not errors:
             is_possible = not self.quiz_questions or self.quiz_pass <= self.quiz_questions
             need(is_possible, "quiz_pass", "At most as many as quiz_questions.")
             need(self.min_answers <= self.max_answers, "max_answers", "At least as many as min_answers.")
+            need(self.page_size <= self.max_open, "page_size", "At most as many as max_open.")
             need(
                 self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00."
             )

@@ -49,6 +49,7 @@ class Design:
     schema: Schema
     template: str
     instructions: str
+    examples: tuple[dict[str, Any], ...]
     instruction_version: int
     rules: Rules
 
@@ -98,6 +99,7 @@ def _parse_design(design: dict[str, Any]) -> Design:
         schema=schema_of(design["questions"]),
         template=design["template"],
         instructions=design["instructions"],
+        examples=tuple(design.get("examples", ())),
         instruction_version=design["instruction_version"],
         rules=Rules.from_json(design["rules"]),
     )
@@ -109,6 +111,7 @@ def freeze_design(project: Project) -> dict[str, Any]:
         "questions": project.questions,
         "template": project.template,
         "instructions": project.instructions,
+        "examples": project.examples,
         "instruction_version": project.instruction_version,
         "rules": Rules.from_json(project.rules, audience=project.audience).to_json(),
     }

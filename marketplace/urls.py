@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.views import messages, public, requester, team, worker
+from marketplace.views import messages, public, requester, team, work, worker
 from marketplace.views.media import show_media
 
 urlpatterns = [
@@ -12,13 +12,17 @@ urlpatterns = [
     path("enter/<slug:role>/", public.enter, name="enter"),
     path("start/<slug:role>/", public.start, name="start"),
     path("work/", worker.find_work, name="find_work"),
-    path("work/start/<uuid:batch_id>/", worker.start_work, name="start_work"),
-    path("work/next/<uuid:batch_id>/", worker.work_next, name="work_next"),
-    path("work/<uuid:assignment_id>/", worker.work_page, name="work_page"),
-    path("work/<uuid:assignment_id>/open/", worker.work_open, name="work_open"),
-    path("work/<uuid:assignment_id>/renew/", worker.work_renew, name="work_renew"),
-    path("work/<uuid:assignment_id>/submit/", worker.work_submit, name="work_submit"),
-    path("work/<uuid:assignment_id>/return/", worker.work_return, name="work_return"),
+    path("work/start/<uuid:batch_id>/", work.start_work, name="start_work"),
+    path("work/next/<uuid:batch_id>/", work.work_next, name="work_next"),
+    path("work/<uuid:assignment_id>/", work.work_page, name="work_page"),
+    path("work/<uuid:assignment_id>/open/", work.work_open, name="work_open"),
+    path("work/<uuid:assignment_id>/renew/", work.work_renew, name="work_renew"),
+    path("work/<uuid:assignment_id>/submit/", work.work_submit, name="work_submit"),
+    path("work/read/<uuid:batch_id>/", work.work_read, name="work_read"),
+    path("work/<uuid:assignment_id>/undo/", work.work_undo, name="work_undo"),
+    path("work/<uuid:assignment_id>/draft/", work.work_draft, name="work_draft"),
+    path("work/<uuid:assignment_id>/report/", work.work_report, name="work_report"),
+    path("work/<uuid:assignment_id>/return/", work.work_return, name="work_return"),
     path("me/messages/", messages.my_messages, name="my_messages"),
     path("me/messages/new/", messages.my_message_new, name="my_message_new"),
     path("me/messages/<uuid:thread_id>/", messages.my_thread, name="my_thread"),

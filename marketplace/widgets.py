@@ -22,9 +22,9 @@ from marketplace.schema.schema import keyed_parts
 from marketplace.templating import MediaUrl, Placeholder, render_markdown, shown
 
 #: Keys that act on the page; no answer may have them.
-TAKEN = set("srczx?+-u")
+TAKEN = set("srczxd?+-u")
 DIGITS = "1234567890"
-LETTERS = "abdefghijklmnopqtvwy"
+LETTERS = "abefghijklmnopqtvwy"
 SHORT = 9
 ADDRESSES = ("https://", "http://", "/media/")
 #: More labels than this are a list to search in, not buttons.
@@ -56,7 +56,7 @@ class Widget:
     value: Any = None
     is_compact: bool = False
     is_terse: bool = False
-    number: int = 0
+    number: int | str = 0
 
     @property
     def template(self) -> str:

@@ -311,6 +311,7 @@ class MyDataOut(serializers.Serializer):
     organisations = serializers.JSONField()
     qualifications = serializers.JSONField()
     assignments = serializers.JSONField()
+    drafts = serializers.JSONField()
     payouts = serializers.JSONField()
     earnings = serializers.JSONField()
     tokens = serializers.JSONField()

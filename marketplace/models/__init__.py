@@ -1,4 +1,4 @@
-from marketplace.models.assignment import Answer, Appeal, Assignment, Participation
+from marketplace.models.assignment import Answer, Appeal, Assignment, Draft, Participation
 from marketplace.models.choosing import Favourite, Rating, RatingSum, SavedSearch
 from marketplace.models.guidance import GuidelineNote
 from marketplace.models.hit import Hit, HitData
@@ -12,6 +12,7 @@ __all__ = [
     "Assignment",
     "Batch",
     "Block",
+    "Draft",
     "Favourite",
     "GuidelineNote",
     "Hit",

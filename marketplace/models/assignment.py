@@ -78,6 +78,7 @@ class Assignment(models.Model):
         BROKEN = "broken", "something is broken"
         UNDERPAID = "underpaid", "the pay is too low"
         DISTRESSING = "distressing", "it is distressing"
+        PERSONAL = "personal", "it shows personal data"
         OTHER = "other", "another reason"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, db_default=GENERATED_UUID)
@@ -135,6 +136,23 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"assignment {self.public_id}"
+
+
+class Draft(models.Model):
+    """What a worker has typed and not handed in, as the fields of the form hold it: `[[name, value], ...]`.
+
+    The browser keeps it too; this copy is for another device, and for a browser that forgets.
+    """
+
+    assignment = models.OneToOneField(Assignment, primary_key=True, on_delete=models.CASCADE, related_name="draft")
+    fields = models.JSONField(default=list)
+    saved_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["saved_at"], name="draft_by_age")]
+
+    def __str__(self) -> str:
+        return f"draft of {self.assignment_id}"
 
 
 class Answer(models.Model):

@@ -25,6 +25,9 @@ class Project(models.Model):
     questions = models.JSONField(default=list, help_text="The typed answer schema, see marketplace.questions.")
     template = models.TextField(blank=True, help_text="Markdown with {{column}} placeholders.")
     instructions = models.TextField(blank=True, help_text="Markdown.")
+    examples = models.JSONField(
+        default=list, blank=True, help_text="Shown beside the task: {shows: Markdown, is_good, why}."
+    )
     instruction_version = models.PositiveIntegerField(default=1)
     rules = models.JSONField(default=dict, help_text="See marketplace.rules.Rules.")
     topics = models.JSONField(default=list, blank=True)

@@ -10,11 +10,13 @@ from core import clock
 from core.errors import Invalid
 from marketplace.models import Project, Requester
 from marketplace.services.design import check_project
+from marketplace.templating import render_markdown
 
+MOST_EXAMPLES = 30
 #: What a requester may set. The rest follows.
 FIELDS = frozenset(
     {
-        *("name", "summary", "audience", "questions", "template", "instructions", "rules", "topics"),
+        *("name", "summary", "audience", "questions", "template", "instructions", "examples", "rules", "topics"),
         *("is_distressing", "own_pseudonyms"),
     }
 )
@@ -36,12 +38,12 @@ def update_project(*, project: Project, **changes: Any) -> Project:
     New instructions get a new version, which workers are shown once.
     """
     project = Project.objects.select_for_update().get(pk=project.pk)
-    before = project.instructions
+    before = (project.instructions, project.examples)
     for name, value in known(changes).items():
         setattr(project, name, value)
     check(project)
     changed = {*changes, "updated_at"}
-    if project.instructions != before:
+    if (project.instructions, project.examples) != before:
         project.instruction_version += 1
         changed.add("instruction_version")
     project.save(update_fields=changed)
@@ -81,9 +83,35 @@ def check(project: Project) -> None:
     for name, kind in (("template", str), ("instructions", str), ("rules", dict), ("questions", list)):
         if not isinstance(getattr(project, name), kind):
             errors[name] = {str: "A text.", dict: "An object.", list: "A list."}[kind]
+    errors |= mistakes_of_examples(project.examples)
     for name in ("is_distressing", "own_pseudonyms"):
         if not isinstance(getattr(project, name), bool):
             errors[name] = "Write true or false."
     if errors:
         raise Invalid("The project has errors. Nothing was changed.", errors=errors)
     check_project(project)
+
+
+def mistakes_of_examples(examples: Any) -> dict[str, str]:
+    """What is wrong with examples, by their place; empty when nothing is."""
+    if not isinstance(examples, list) or len(examples) > MOST_EXAMPLES:
+        return {"examples": f"A list of at most {MOST_EXAMPLES} examples."}
+    errors: dict[str, str] = {}
+    for number, example in enumerate(examples):
+        where = f"examples[{number}]"
+        if not isinstance(example, dict) or set(example) - {"shows", "is_good", "why"}:
+            errors[where] = "An object with shows, is_good and why."
+            continue
+        shows, why = example.get("shows"), example.get("why", "")
+        if not isinstance(shows, str) or not 0 < len(shows.strip()) <= 5000:
+            errors[f"{where}.shows"] = "Markdown of 1 to 5000 characters."
+        else:
+            try:
+                render_markdown(shows)
+            except Invalid as invalid:
+                errors[f"{where}.shows"] = next(iter(invalid.errors.values()))
+        if not isinstance(why, str) or len(why) > 500:
+            errors[f"{where}.why"] = "A text of at most 500 characters."
+        if not isinstance(example.get("is_good"), bool):
+            errors[f"{where}.is_good"] = "true for an example, false for a counter-example."
+    return errors

@@ -150,6 +150,27 @@ def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dic
     raise NotYours
 
 
+@transaction.atomic
+def take_back(*, assignment: Assignment) -> datetime:
+    """The worker wants to change an answer that is not final: until when they may. Says the same when asked again.
+
+    Nothing changes but the time: where nothing is sent until then, the answer that was given stands.
+
+    Raises
+    ------
+    AlreadyFinal
+    """
+    lock_places(assignment)
+    assignment.refresh_from_db(fields=["state"])
+    versions = list(assignment.answers.order_by("version").only("received_at", "final_at", "digested_at"))
+    is_open = bool(versions) and versions[-1].final_at > clock.now() and versions[-1].digested_at is None
+    if assignment.state != Assignment.State.SUBMITTED or not is_open:
+        raise AlreadyFinal
+    final_at = max(versions[-1].final_at, versions[0].received_at + LONGEST_UNDO)
+    assignment.answers.filter(digested_at=None).update(final_at=final_at)
+    return final_at
+
+
 def _submit_late(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dict[str, Any]) -> Receipt:
     """After the deadline: as good as in time while the place is free, else kept for the requester to see."""
     now = clock.now()

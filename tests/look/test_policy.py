@@ -31,7 +31,7 @@ OWN = {
     "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
-    *("quiz", "start_work", "work_next", "quiz_start"),
+    *("quiz", "start_work", "work_next", "work_read", "quiz_start"),
 }
 
 

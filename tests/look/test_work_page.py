@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from lifecycle.accept import accept
+from marketplace.errors import NoWork
 from marketplace.models import Answer, Assignment, HitData
 from marketplace.widgets import keys_for
 from tests.look.conftest import settle
@@ -64,18 +65,31 @@ def at_work(page, live_server, signed_in):
         signed_in(worker.user)
         page.goto(live_server.url + reverse("find_work"))
         page.get_by_role("button", name=f"Start {batch.project.name}").click()
-        page.wait_for_load_state("networkidle")
+        page.wait_for_url("**/work/*-*/")
+        at_rest(page)
         return page
 
     return go
 
 
-def submit_by_key(page):
-    """Press Enter and wait until the page holds the next HIT."""
+def at_rest(page):
+    """Nothing is on its way: what was handed in is acknowledged, and the page after this one was asked for."""
+    page.wait_for_function("""() => {
+        const waits = Object.keys(localStorage).some(key => key.startsWith("send:"));
+        return !waits && document.querySelector("#main").dataset.atHand !== undefined;
+    }""")
+
+
+def moves_on(page, act):
+    """Do `act` and wait until the page holds the next HIT and all is sent."""
     before = page.url
-    page.keyboard.press("Enter")
+    act()
     page.wait_for_url(lambda url: url != before, timeout=10_000)
-    page.wait_for_load_state("networkidle")
+    at_rest(page)
+
+
+def submit_by_key(page):
+    moves_on(page, lambda: page.keyboard.press("Enter"))
 
 
 class TestInTheBrowser:
@@ -97,10 +111,7 @@ class TestInTheBrowser:
         page.locator("fieldset[data-q=better] input").first.focus()
         page.keyboard.press("2")
         page.keyboard.type("A short heading")
-        before = page.url
-        page.keyboard.press("Control+Enter")
-        page.wait_for_url(lambda url: url != before)
-        page.wait_for_load_state("networkidle")
+        moves_on(page, lambda: page.keyboard.press("Control+Enter"))
 
         assert said(batch)[0]["answers"] == {
             "topic": "Sport",
@@ -143,23 +154,14 @@ class TestInTheBrowser:
         batch, worker = work(hits=4)
         page = at_work(batch, worker)
 
-        before = page.url
-        page.keyboard.press("s")
-        page.wait_for_url(lambda url: url != before)
-        page.wait_for_load_state("networkidle")
-        before = page.url
+        moves_on(page, lambda: page.keyboard.press("s"))
         page.keyboard.press("r")
         page.get_by_label("Something is broken").check()
         page.get_by_label("In your words").fill("No picture.")
-        page.get_by_role("button", name="Report and skip").click()
-        page.wait_for_url(lambda url: url != before)
-        page.wait_for_load_state("networkidle")
-        before = page.url
+        moves_on(page, page.get_by_role("button", name="Report and skip").click)
         page.keyboard.press("c")
         page.get_by_label("Reason").last.fill("It is a blank page.")
-        page.get_by_role("button", name="Submit as not answerable").click()
-        page.wait_for_url(lambda url: url != before)
-        page.wait_for_load_state("networkidle")
+        moves_on(page, page.get_by_role("button", name="Submit as not answerable").click)
 
         returned = Assignment.objects.filter(state="returned").order_by("pk")
         assert [(one.return_reason, one.return_note) for one in returned] == [("other", ""), ("broken", "No picture.")]
@@ -281,14 +283,19 @@ class TestWithoutAScript:
         client.post(reverse("start_work", args=[batch.public_id]))
 
         found = client.post(reverse("work_next", args=[batch.public_id])).json()
-        ahead = Assignment.objects.get(public_id=found["id"])
-        assert ahead.is_ahead and ahead.opened_at is None and "data-reward" in found["html"]
+        ahead = Assignment.objects.get(public_id=found["ids"][0])
+        assert ahead.is_ahead and ahead.opened_at is None and "data-reward" in found["html"][0]
         assert client.post(reverse("work_renew", args=[ahead.public_id])).status_code == 204
         opened = client.post(reverse("work_open", args=[ahead.public_id])).json()
 
         ahead.refresh_from_db()
         assert not ahead.is_ahead and opened["deadline"] == int(ahead.deadline.timestamp())
-        assert client.post(reverse("work_next", args=[batch.public_id])).json()["html"] is None
+        assert client.post(reverse("work_next", args=[batch.public_id])).json() == {
+            "ids": [],
+            "html": [],
+            "code": "no_work",
+            "detail": NoWork.message,
+        }
 
 
 def test_keys_are_the_labels_themselves_where_they_can_be():

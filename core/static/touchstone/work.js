@@ -1,163 +1,164 @@
 // The work page: keys, speed and a lost connection. Without it the page is a plain form that does the same.
-const $ = (selector, root = document) => root.querySelector(selector);
-const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-const main = $("#main");
-const words = (name) => $("[data-words]").content.querySelector(`[data-${name}]`).textContent;
-const token = $("[name=csrfmiddlewaretoken]").value;
-const shelf = `answers:${main.dataset.worker}`; // what could not be sent yet, for this person on this browser
-let stage = $("form.stage"), ahead = null, fetching = null, last = null, since = performance.now();
+import { $, $$, words, fields, valueOf, look, collect, wrong, problem, focusOn, held, fill, settle, isTyping, pickByKey } from "./answers.js";
+import { Away, post, handIn, withdraw, pump, wire, onWire, lost, idle } from "./outbox.js";
+import { frame, zoomByKey } from "./picture.js";
 
-// --- talking to the server
+const main = $("#main"), board = $("[data-sheet]"), size = +main.dataset.size;
+let sheet = $$("form.stage", board); // what is on screen: one HIT, or a page of them
+const ahead = []; // pages at hand
+let fetching = null, last = null, target = null;
 
-async function post(url, body) {
-  const headers = { "X-CSRFToken": token, Accept: "application/json" };
-  if (body) headers["Content-Type"] = "application/json";
-  const response = await fetch(url, { method: "POST", headers, body: body && JSON.stringify(body), keepalive: true });
-  const isJson = (response.headers.get("Content-Type") || "").includes("json");
-  if (response.redirected || (!isJson && response.status !== 204)) throw new TypeError("signed out or cut off");
-  const found = response.status === 204 ? {} : await response.json();
-  if (response.status >= 500) throw new TypeError(found.title || "");
-  return { ok: response.ok, status: response.status, ...found };
-}
+const say = (text) => { $("[data-say]").textContent = ""; setTimeout(() => ($("[data-say]").textContent = text), 50); };
+const here = (event) => sheet.find((form) => form.contains(event?.target ?? document.activeElement)) ?? sheet.find((form) => fields(form).some((field) => !field.hidden && valueOf(field) === undefined)) ?? sheet[0];
+
+// --- the next page, at hand before it is asked for
+
+// Each place that this tab asks for has a name, so that a lost answer or a reload brings the same place again.
+const tab = (sessionStorage.tab ??= [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join(""));
+const nameOf = (offset) => `${tab}-${+(sessionStorage.shown ?? 0) + offset}`;
+const shift = () => (sessionStorage.shown = +(sessionStorage.shown ?? 0) + size);
 
 function fetchAhead() {
-  if (ahead || fetching) return fetching;
-  fetching = post(main.dataset.next)
+  if (ahead.length || fetching) return fetching;
+  const keys = Array.from({ length: size }, (_, n) => nameOf(n));
+  fetching = post(main.dataset.next, { keys })
     .then((found) => {
-      if (found.html) {
-        const holder = document.createElement("template");
-        holder.innerHTML = found.html; // allow: our own server's rendering of one HIT, escaped there
-        ahead = holder.content.querySelector("form");
-        for (const picture of $$("img", ahead)) new Image().src = picture.src;
-      }
+      const forms = (found.html || []).map(parse).filter((form) => !sheet.some((one) => one.dataset.id === form.dataset.id));
+      if (forms.length) ahead.push(forms); else if (found.html?.length) shift();
+      for (const picture of forms.flatMap((form) => $$("img", form))) new Image().src = picture.src;
       return found;
     })
-    .catch(() => null)
-    .finally(() => (fetching = null));
+    .catch((error) => { lost(error); return null; })
+    .finally(() => { fetching = null; main.dataset.atHand = ahead.length; });
   return fetching;
 }
 
-// --- answers
-
-const fields = (form) => $$("fieldset[data-q]", form);
-
-function valueOf(field) {
-  const chosen = $$("input:checked", field);
-  if (chosen.some((input) => "na" in input.dataset || (input.type === "radio" && input.value === "can't tell"))) return { na: true };
-  const typed = $("textarea, select, input[type=text]", field);
-  if (field.dataset.kind === "multilabel") {
-    const labels = chosen.filter((input) => !("none" in input.dataset)).map((input) => input.value);
-    return labels.length || chosen.length ? labels : undefined;
-  }
-  if (!typed) return chosen[0]?.value;
-  return typed.value === "can't tell" ? { na: true } : typed.value.trim() || undefined;
+function parse(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html; // allow: our own server's rendering of one HIT, escaped there
+  return holder.content.querySelector("form");
 }
 
-function holds(when, given) {
-  if (typeof when === "boolean") return when;
-  if (when.all) return when.all.every((one) => holds(one, given));
-  if (when.any) return when.any.some((one) => holds(one, given));
-  const found = given[when.q];
-  if (found === undefined) return false;
-  if (when.op === "answered") return !Array.isArray(found) || found.length > 0;
-  const plain = (value) => (value && value.na ? "\0na" : when.order ? String(value) : value);
-  const same = (one, two) => String(plain(one)) === String(plain(two));
-  const among = (list) => [found].flat().some((one) => list.some((two) => same(one, two)));
-  if (when.op === "in") return among(when.value);
-  if (when.op === "==") return among([when.value]);
-  if (when.op === "!=") return !among([when.value]);
-  if (found.na) return false;
-  const rank = (value) => (when.order ? when.order.indexOf(value) : Number(value));
-  const [left, right] = [rank(found), rank(when.value)];
-  return { ">": left > right, ">=": left >= right, "<": left < right, "<=": left <= right }[when.op];
-}
+// --- drafts: what is typed survives a closed tab, a dead battery and another device
 
-const keyOf = (field) => field.dataset.q + (field.dataset.part ? `:${field.dataset.part}` : "");
-
-function look(form = stage) {
-  const given = {};
-  for (const field of fields(form)) {
-    const shown = !field.dataset.when || holds(JSON.parse(field.dataset.when), given);
-    field.hidden = field.disabled = !shown;
-    const value = shown ? valueOf(field) : undefined;
-    if (value !== undefined) given[keyOf(field)] = value;
-  }
-  return given;
-}
-
-function collect(form) {
-  const given = look(form), answers = {};
-  for (const field of fields(form)) {
-    const value = given[keyOf(field)];
-    if (value === undefined) continue;
-    if (field.dataset.part) (answers[field.dataset.q] ??= {})[field.dataset.part] = value;
-    else answers[field.dataset.q] = value;
-  }
-  return answers;
-}
-
-const problem = (field, text) => {
-  const line = $("[data-error]", field);
-  line.hidden = !text;
-  line.textContent = text || "";
-};
-
-// --- drafts: what is typed survives a closed tab
-
-const isPick = (input) => ["radio", "checkbox"].includes(input.type);
 const draftOf = (form) => `draft:${form.dataset.id}`;
-function keepDraft() {
-  const kept = $$("input, textarea, select", stage)
-    .filter((input) => input.name.startsWith("q:") && (isPick(input) ? input.checked : input.value))
-    .map((input) => [input.name, input.value]);
-  localStorage.setItem(draftOf(stage), JSON.stringify(kept));
+const read = (key) => { try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } };
+const dirty = new Set();
+let saving = null;
+
+function keepDraft(form) {
+  const kept = [Date.now(), held(form)];
+  try { localStorage.setItem(draftOf(form), JSON.stringify(kept)); } catch { /* full: the server's copy has to do */ }
+  dirty.add(form);
+  saving ??= setTimeout(saveDrafts, 1500);
 }
-function bringBack() {
-  for (const [name, value] of JSON.parse(localStorage.getItem(draftOf(stage)) || "[]")) {
-    for (const input of $$(`[name="${CSS.escape(name)}"]`, stage)) {
-      if (isPick(input)) input.checked ||= input.value === value;
-      else input.value = value;
+function saveDrafts() {
+  clearTimeout(saving);
+  saving = null;
+  for (const form of dirty) if (sheet.includes(form)) post(form.dataset.draftTo, { fields: held(form) }).then(() => form.removeAttribute("data-draft"), lost);
+  dirty.clear();
+}
+function bringBack(form) {
+  const copies = [read(draftOf(form)), form.dataset.draft && JSON.parse(form.dataset.draft)].filter((one) => one?.[1]?.length);
+  if (copies.length) fill(form, copies.sort((one, two) => two[0] - one[0])[0][1]);
+}
+function forgetDraft(form) {
+  localStorage.removeItem(draftOf(form));
+  dirty.delete(form);
+}
+for (const key of Object.keys(localStorage)) if (key.startsWith("draft:") && !(read(key)?.[0] > Date.now() - 14 * 864e5)) localStorage.removeItem(key);
+
+// --- time at work, and time left
+
+let active = 0, mark = Date.now();
+function clock() {
+  const now = Date.now(), passed = now - mark;
+  mark = now;
+  if (!document.hidden) active += Math.min(passed, 2000); // a closed lid is no work
+  return passed;
+}
+const show2 = (n) => String(n).padStart(2, "0");
+
+function started(form, left) {
+  form.until = Date.now() + left * 1000;
+  delete form.dataset.warned;
+}
+function tick() {
+  const slept = clock() > 15000;
+  const times = sheet.filter((form) => form.until && !form.dataset.done);
+  const left = Math.max(0, Math.ceil((Math.min(...times.map((form) => form.until)) - Date.now()) / 1000));
+  if (times.length && Number.isFinite(left)) {
+    const [hours, minutes, rest] = [Math.floor(left / 3600), Math.floor((left % 3600) / 60), left % 60];
+    $(".timer time").textContent = hours ? `${hours}:${show2(minutes)}:${show2(rest)}` : `${minutes}:${show2(rest)}`;
+    $(".timer").classList.toggle("soon", left <= 60);
+  }
+  for (const form of times) {
+    const seconds = (form.until - Date.now()) / 1000;
+    if (seconds <= 0) timeOver(form);
+    else if (seconds <= 60 && !form.dataset.warned && !form.dataset.changing) { form.dataset.warned = "1"; say(words("minute")); }
+  }
+  if (slept) wake();
+}
+function timeOver(form) {
+  if (form.dataset.changing) { // taken back, and nothing else was sent: what was given stands
+    toast(words("stands"), 6);
+    forgetDraft(form);
+    return drop(form);
+  }
+  if (form.dataset.over) return;
+  form.dataset.over = "1";
+  $("[data-over]", form).hidden = false;
+  if (sheet.includes(form)) { keepDraft(form); say($("[data-over]", form).textContent.trim()); }
+}
+
+// Back from a closed lid or another window: what is still ours, and for how long?
+function begin(form) {
+  return post(form.dataset.begin).then((found) => {
+    if (found.ok) {
+      started(form, found.left);
+      delete form.dataset.over;
+      $("[data-over]", form).hidden = true;
+    } else if (sheet.includes(form) && !form.dataset.changing && !form.dataset.done) {
+      if (found.code === "deadline_passed") timeOver(form);
+      else if (found.status === 409) { toast(words("elsewhere"), 6); forgetDraft(form); drop(form); }
     }
+    tick();
+  }, lost);
+}
+function wake() {
+  pump();
+  sheet.filter((form) => !form.dataset.changing).forEach(begin);
+  renew();
+}
+function renew() {
+  for (const form of ahead.flat().filter((one) => !one.until)) {
+    post(form.dataset.renew).then((found) => { if (!found.ok) letGo(form.dataset.id); }, lost);
   }
 }
-
-// --- sending, and sending again
-
-const waiting = () => JSON.parse(localStorage.getItem(shelf) || "[]");
-const keep = (list) => localStorage.setItem(shelf, JSON.stringify(list));
-
-async function sendAll() {
-  for (const [url, body, begin] of waiting()) {
-    if (begin) await post(begin); // it may have been shown while there was no connection
-    const found = await post(url, body); // throws while there is no connection: the rest stays in order
-    keep(waiting().slice(1));
-    if (!found.ok && found.status !== 409) toast(found.detail || found.title, 8);
-  }
+function letGo(id) {
+  const index = ahead.findIndex((page) => page.some((form) => form.dataset.id === id));
+  if (index < 0) return;
+  if (ahead.splice(index, 1)[0].some((form) => !form.until)) shift();
+  fetchAhead();
 }
 
-let offline = null;
-async function send(url, body, begin) {
-  try {
-    if (waiting().length) throw new TypeError("first come, first sent");
-    return await post(url, body);
-  } catch {
-    keep([...waiting(), [url, body, begin]]);
-    offline ??= toast(words("waiting"), 1e6);
-    return null;
-  }
-}
+// --- two tabs: one hears what the other did
 
-let retrying = false;
-async function retry() {
-  if (retrying || !waiting().length) return;
-  retrying = true;
-  try {
-    await sendAll();
-    offline?.remove();
-    offline = null;
-    toast(words("back"), 4);
-  } catch { /* still away */ } finally { retrying = false; }
-}
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel(`work:${document.body.dataset.worker}`) : null;
+const tell = (what, form) => tabs?.postMessage({ what, id: form.dataset.id });
+tabs?.addEventListener("message", ({ data }) => {
+  letGo(data.id);
+  const mine = sheet.find((form) => form.dataset.id === data.id);
+  if (!mine || data.what === "shown") return;
+  toast(words("elsewhere"), 6);
+  drop(mine);
+});
+addEventListener("storage", (event) => {
+  const form = event.newValue && sheet.find((one) => draftOf(one) === event.key);
+  if (!form || document.hasFocus()) return;
+  fill(form, JSON.parse(event.newValue)[1]);
+  look(form);
+});
 
 // --- what the person does
 
@@ -168,53 +169,63 @@ function toast(content, seconds) {
   return shown;
 }
 
-async function submit(body) {
-  const form = stage, seconds = Math.round(performance.now() - since) / 1000;
-  if (!body) {
-    const answers = collect(form);
-    let first = null;
-    for (const field of fields(form)) {
-      const missing = !field.disabled && "required" in field.dataset && valueOf(field) === undefined;
-      problem(field, missing && words("missing"));
-      if (missing) first ??= field;
-    }
-    if (first) return $("input, textarea, select", first).focus();
-    body = { answers };
-  }
-  const button = $("[data-act=submit]", form);
-  button.setAttribute("aria-busy", "true");
-  const sent = send(form.action, { ...body, seconds }, form.dataset.begin);
-  const next = ahead || (await fetchAhead(), ahead);
-  const found = await Promise.race([sent, new Promise((done) => setTimeout(done, next ? 150 : 4000))]);
-  button.removeAttribute("aria-busy");
-  if (found && !found.ok && found.status === 400) return refuse(form, found);
-  sent.then((late) => late && !late.ok && (late.status === 400 && stage !== form ? back(form, late) : late.code !== "answer_invalid" && toast(late.detail || late.title, 8)));
-  localStorage.removeItem(draftOf(form));
-  earn(form);
-  last = { form, at: performance.now() };
-  goOn(next);
-  if (+main.dataset.undo) {
-    const shown = $("[data-saved]").content.firstElementChild.cloneNode(true);
-    $$("[data-saved-toast]").forEach((old) => old.remove());
-    shown.dataset.savedToast = "";
-    toast(shown, +main.dataset.undo);
-  }
+function submitAll() {
+  if (!sheet.length) return;
+  const first = sheet.map(wrong).find(Boolean);
+  if (first) { focusOn(first); return say($("[data-error]", first).textContent); }
+  hand(sheet.map((form) => [form, { answers: collect(form) }]));
 }
 
-function refuse(form, found) {
-  let told = false;
+// Hand in one HIT or the whole page, and go on at once: what is sent is kept in the browser until it is acknowledged.
+function hand(given) {
+  clock();
+  const seconds = Math.round(active / Math.max(1, sheet.length)) / 1000;
+  const forms = given.map(([form]) => form);
+  last?.toast?.remove();
+  last = { forms, at: Date.now(), sent: forms.map((form, n) => {
+    const body = JSON.stringify({ ...given[n][1], seconds });
+    const entry = { id: form.dataset.id, url: form.action, body, begin: form.dataset.begin, fields: held(form) };
+    return handIn(entry);
+  }) };
+  const sent = last.sent;
+  forms.forEach((form, n) => {
+    form.dataset.done = "1";
+    delete form.dataset.changing;
+    forgetDraft(form);
+    earn(form);
+    sent[n].done.then((found) => found && told(form, found));
+    tell("sent", form);
+  });
+  const now = last;
+  if (+main.dataset.undo) {
+    now.toast = toast($("[data-saved]").content.firstElementChild.cloneNode(true), 600);
+    // The time to undo begins when the server has it; until then it can be taken back anyhow.
+    Promise.all(sent.map((one) => one.done)).then(() => setTimeout(() => now.toast.remove(), +main.dataset.undo * 1000 - 400));
+  }
+  if (forms.length === sheet.length) goOn(); else forms.forEach((form) => drop(form));
+}
+
+function told(form, found) {
+  if (found.ok) {
+    if (found.is_late) toast(words(found.has_place ? "late-taken" : "late-kept"), 10);
+    return;
+  }
+  if (found.status === 400) return back(form, found);
+  toast(found.detail || found.title || words("elsewhere"), 10);
+}
+
+// The server found something that the page did not: bring it back with what is wrong.
+function back(form, found) {
+  delete form.dataset.done;
+  if (!sheet.includes(form)) { if (sheet.length) ahead.unshift(sheet); show([form]); }
+  let first = null;
   for (const field of fields(form)) {
     const text = found.errors?.[field.dataset.part ? `${field.dataset.q}[${field.dataset.part}]` : field.dataset.q];
     problem(field, text);
-    if (text && !told) { told = true; $("input, textarea, select", field).focus(); }
+    if (text) first ??= field;
   }
-  if (!told) toast(found.detail || found.title, 8);
-}
-
-function back(form, found) {
-  ahead = stage;
-  show(form);
-  refuse(form, found);
+  if (first) { focusOn(first); say($("[data-error]", first).textContent); } else toast(found.detail || found.title, 8);
+  keepDraft(form);
 }
 
 function earn(form) {
@@ -227,132 +238,192 @@ function earn(form) {
   $("[data-count]", sum).textContent = sum.dataset.answers;
 }
 
-function goOn(next) {
-  if (!next) return location.assign(main.dataset.list + "?done=1");
-  ahead = null;
-  show(next);
-  fetchAhead();
+// One HIT leaves the page; with the last one the next page comes.
+function drop(form) {
+  if (sheet.length > 1) {
+    sheet = sheet.filter((one) => one !== form);
+    form.remove();
+    ready();
+  } else if (sheet[0] === form) goOn();
 }
 
-function show(form) {
-  stage.replaceWith(form);
-  stage = form;
-  since = performance.now();
-  history.replaceState(null, "", form.dataset.page);
-  const leave = $("[data-leave]");
-  leave.action = form.dataset.return;
-  post(form.dataset.begin).then((found) => {
-    if (found.ok) { form.dataset.deadline = found.deadline; tick(); }
-    else if (stage === form) toast(words("late"), 8);
-  }, () => {});
+async function goOn() {
+  let next = ahead.shift();
+  main.dataset.atHand = ahead.length;
+  if (!next) {
+    main.setAttribute("aria-busy", "true");
+    const found = await fetchAhead();
+    if (!ahead.length && found) { // places may have been waiting for the answers that are on their way
+      await idle(4000);
+      await fetchAhead();
+    }
+    main.removeAttribute("aria-busy");
+    next = ahead.shift();
+  }
+  if (next) {
+    show(next);
+    fetchAhead();
+  } else if (wire().why) rest();
+  else location.assign(main.dataset.list + "?done=1");
+}
+
+// No connection and nothing at hand: wait here, where nothing is lost.
+function rest() {
+  sheet = [];
+  board.replaceChildren($("[data-rest]").content.firstElementChild.cloneNode(true));
+  $("[data-page-acts]").hidden = true;
+  say(words("resting"));
+}
+
+function show(forms) {
+  if (forms.some((form) => !form.until)) shift();
+  sheet = forms;
+  board.replaceChildren(...forms);
+  active = 0;
+  mark = Date.now();
+  history.replaceState(null, "", forms[0].dataset.page);
+  for (const form of forms) {
+    tell("shown", form);
+    if (!form.dataset.changing) { form.until ??= Date.now() + form.dataset.left * 1000; begin(form); }
+  }
+  main.scrollTop = 0;
+  scrollTo(0, 0);
+  forms.forEach(bringBack);
   ready();
+  say(`${words("next")} ${$("h1", forms[0])?.textContent ?? ""}`);
 }
 
 function ready() {
-  bringBack();
-  look();
+  $("[data-leave]").action = sheet[0].dataset.return;
+  $("[data-page-acts]").hidden = sheet.length < 2;
+  board.classList.toggle("several", sheet.length > 1);
+  sheet.forEach((form) => { look(form); frame(form); });
   tick();
-  const first = fields(stage).find((field) => !field.hidden);
+  const first = fields(sheet[0]).find((field) => !field.hidden);
   const typed = first && $("textarea, input[type=text]", first);
   // Choices are answered by their keys from anywhere; only a field to type in takes the focus.
-  if (typed) typed.focus(); else main.focus({ preventScroll: true });
+  if (typed) typed.focus(); else sheet[0].focus({ preventScroll: true });
 }
 
-async function giveBack(body, then) {
-  const form = stage;
-  localStorage.removeItem(draftOf(form));
-  await send(form.dataset.return, body);
-  if (!ahead) await fetchAhead();
-  toast(words("skipped"), 4);
-  goOn(then ? null : ahead);
+async function giveBack(form, body, word = "skipped") {
+  forgetDraft(form);
+  const over = form.dataset.over;
+  form.dataset.done = "1";
+  tell("left", form);
+  toast(words(word), 5);
+  if (!over) handIn({ id: form.dataset.id, url: form.dataset.return, body: JSON.stringify(body) }).done.then((found) => found && !found.ok && found.status !== 409 && toast(found.detail || found.title, 8));
+  drop(form);
 }
 
-async function undo() {
-  if (!last || performance.now() - last.at > +main.dataset.undo * 1000) return toast(words("final"), 4);
-  $$("[data-saved-toast]").forEach((old) => old.remove());
-  ahead = stage;
-  const form = last.form;
+// The answer is on screen again at once; the server then says for how long. What has not left yet is simply not sent.
+function undo() {
+  const undone = last;
+  if (!undone) return;
+  undone.toast?.remove();
   last = null;
-  show(form);
-}
-
-function zoom() {
-  const picture = $(".content img", stage);
-  if (!picture) return;
-  const large = picture.cloneNode();
-  $("[data-picture]").replaceChildren(large);
-  $("#zoom").showModal();
+  undone.forms.forEach((form, n) => {
+    delete form.dataset.done;
+    if (withdraw(undone.sent[n].key)) return;
+    form.dataset.changing = "1";
+    started(form, +main.dataset.undo);
+    undone.sent[n].done.then(() => post(form.dataset.undo)).then((found) => {
+      if (found.ok) return started(form, found.left);
+      toast(words("final"), 5);
+      drop(form);
+    }).catch((error) => { lost(error); toast(words("no-undo"), 6); drop(form); });
+  });
+  for (const form of undone.forms) $("[data-changing]", form).hidden = !form.dataset.changing;
+  if (sheet.length) ahead.unshift(sheet);
+  show(undone.forms);
 }
 
 const acts = {
-  skip: () => giveBack({ reason: "other" }),
-  report: () => $("#report").showModal(),
-  cannot: () => $("#cannot").showModal(),
+  skip: (form) => giveBack(form, { reason: "other" }),
+  report: (form) => { target = form; $("#report").showModal(); },
+  distress: (form) => giveBack(form, { reason: "distressing" }, "flagged"),
+  cannot: (form) => { target = form; $("#cannot").showModal(); },
   undo,
+  all: submitAll,
+  retry: pump,
 };
 
 document.addEventListener("click", (event) => {
-  const act = event.target.closest("[data-act]")?.dataset.act;
-  if (acts[act]) acts[act]();
-  if (event.target.matches(".content img") && !event.target.closest(".choice")) zoom();
+  const acting = event.target.closest("[data-act]");
+  const act = acting && acts[acting.dataset.act];
+  if (act) act(acting.closest("form.stage") ?? here());
 });
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.matches(".stage")) { event.preventDefault(); submit(); }
-  if (form.matches("[data-report]")) giveBack({ reason: form.reason.value, note: form.note.value }).then(() => form.reset());
-  if (form.matches("[data-cannot]")) { submit({ cannot_answer: form.why.value }); form.reset(); }
+  if (form.matches(".stage")) { event.preventDefault(); submitAll(); }
+  if (form.matches("[data-report]")) {
+    const body = { reason: form.reason.value, note: form.note.value };
+    if (event.submitter?.value === "stay") handIn({ id: target.dataset.id, url: target.dataset.reportTo, body: JSON.stringify(body) }).done.then(() => toast(words("reported"), 5));
+    else giveBack(target, body, body.reason === "distressing" ? "flagged" : "reported-skipped");
+    form.reset();
+  }
+  if (form.matches("[data-cannot]")) { hand([[target, { cannot_answer: form.why.value }]]); form.reset(); }
+  if (form.matches("[data-read]")) {
+    event.preventDefault();
+    post(form.action).catch(lost);
+    form.closest("[data-changes]").remove();
+    ready();
+  }
 }, true);
 document.addEventListener("input", (event) => {
-  const input = event.target;
-  if (!stage.contains(input)) return;
-  const field = input.closest("fieldset");
-  const alone = "none" in input.dataset || "na" in input.dataset; // excludes the others
-  if (alone && input.checked) for (const other of $$("input", field)) if (other !== input && other.checked) other.checked = false;
-  if (!alone) for (const other of $$("[data-none], [data-na]", field)) other.checked = false;
-  problem(field, "");
-  look();
-  keepDraft();
+  const form = sheet.find((one) => one.contains(event.target));
+  if (!form) return;
+  settle(event.target);
+  look(form);
+  keepDraft(form);
 });
 
-// A key picks the answer of the question in hand: the one that has the focus, else the first without an answer.
 document.addEventListener("keydown", (event) => {
-  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return stage.requestSubmit($("[data-act=submit]", stage));
-  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
-  const typing = event.target.closest("textarea, select, input[type=text]");
-  if (typing) return;
-  const key = event.key.toLowerCase();
-  if (key === "enter" && !event.target.closest("button, a, summary")) { event.preventDefault(); return stage.requestSubmit($("[data-act=submit]", stage)); }
-  if (key === "+") return zoom();
-  const open = fields(stage).filter((field) => !field.hidden);
-  const here = event.target.closest?.("fieldset") || open.find((field) => valueOf(field) === undefined) || open[0];
-  const pick = $(`[data-key="${CSS.escape(key)}"]`, here) || $$(`button[data-key="${CSS.escape(key)}"]`).pop();
-  if (!pick) return;
-  event.preventDefault();
-  if (!pick.matches("input")) return pick.click();
-  pick.focus({ preventScroll: true });
-  pick.click();
-  if (pick.type !== "radio") return;
-  // One choice made: the keys now belong to the next question that has no answer.
-  const next = fields(stage).slice(fields(stage).indexOf(here) + 1).find((field) => !field.hidden && valueOf(field) === undefined);
-  $("input, textarea, select", next || document.createElement("i"))?.focus();
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") return submitAll();
+  if (event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]") || isTyping(event.target)) return;
+  if (!sheet.length) return;
+  if (event.key === "Enter" && !event.target.closest("button, a, summary")) { event.preventDefault(); return submitAll(); }
+  const form = here(event);
+  if (event.target.closest("fieldset[data-q]") ? pickByKey(event, sheet) : pickByKey(event, [form, ...sheet.filter((one) => one !== form)])) return;
+  if (zoomByKey(event.key, form)) return event.preventDefault();
+  const key = `button[data-key="${CSS.escape(event.key.toLowerCase())}"]`;
+  const button = $(key, form) ?? $$(key).pop();
+  if (button) { event.preventDefault(); button.click(); }
 });
 
-// --- the clock
+// --- the connection
 
-function tick() {
-  const left = Math.max(0, Math.round(stage.dataset.deadline - Date.now() / 1000));
-  const [hours, minutes, rest] = [Math.floor(left / 3600), Math.floor((left % 3600) / 60), left % 60];
-  const two = (n) => String(n).padStart(2, "0");
-  $(".timer time").textContent = hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
+onWire(() => {
+  const { why, count } = wire(), line = $("[data-wire]");
+  const was = !line.hidden;
+  line.hidden = !why;
+  if (why) {
+    $("[data-wire-words]").textContent = words(why === "offline" || why === "server" ? "waiting" : "signed-out");
+    $("[data-wire-count]").textContent = count ? `${count}` : "";
+    $("[data-wire-count]").parentElement.hidden = !count;
+    $("[data-wire-in]").hidden = why === "offline" || why === "server";
+  } else if (was) {
+    toast(words("back"), 4);
+    if (!sheet.length) goOn(); else { sheet.filter((form) => !form.dataset.changing).forEach(begin); fetchAhead(); }
+  }
+}, (found, entry) => found.status !== 409 && toast(`${found.detail || found.title} ${entry.fields ? words("kept") : ""}`, 12));
+
 setInterval(tick, 1000);
-setInterval(() => {
-  retry();
-  if (ahead && !document.hidden) post(ahead.dataset.renew).then((found) => { if (!found.ok) { ahead = null; fetchAhead(); } }, () => {});
-}, 45000);
-setInterval(retry, 5000);
-addEventListener("online", retry);
+setInterval(() => document.hidden || renew(), 45000);
+document.addEventListener("visibilitychange", () => {
+  clock();
+  if (document.hidden) saveDrafts();
+  else wake();
+});
+addEventListener("pagehide", saveDrafts);
+addEventListener("pageshow", (event) => event.persisted && wake());
+addEventListener("offline", () => lost(new Away("offline")));
 
+for (const form of sheet) {
+  const left = +form.dataset.left;
+  started(form, left);
+  bringBack(form);
+  if (form.dataset.changing) $("[data-changing]", form).hidden = false;
+  else if (!left) timeOver(form);
+}
 ready();
-retry();
 fetchAhead();
