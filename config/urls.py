@@ -13,6 +13,7 @@ urlpatterns = [
     path("api/v1/", include("config.api_urls")),
     path("accounts/", include("allauth.urls")),
     path("", include("users.urls")),
+    path("", include("mturk.urls")),
     path("", include("marketplace.urls")),
     path("", include("payments.urls")),
     path("", include("workers_app.urls")),

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "marketplace",
     "quality",
     "lifecycle",
+    "mturk",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -111,6 +112,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+#: Encrypt the secrets of access keys: the first seals, all of them open. Empty: SECRET_KEY does.
+ACCESS_KEY_SECRETS: list[str] = ENV.list("ACCESS_KEY_SECRETS", [])
 
 #: Who has this may read /metrics from another machine; programs on this one and staff may without.
 METRICS_TOKEN = ENV.str("METRICS_TOKEN", "")
