@@ -11,17 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers import BENCH_PYTHON, make_environment, output
+
 PROJECT = Path(__file__).resolve().parents[1]
-BENCH_PYTHON = PROJECT / "var/bench-venv/bin/python"
 N_CLASSES = 4
 LIMITS = {"ratio": 0.1, "megabytes": 600.0, "seconds": 5.0}
 
@@ -130,29 +129,6 @@ def measure_fit(path: Path) -> dict[str, float]:
         "rounds": model.n_iter_,
         "accuracy": float((model.labels_ == truth[model.items_]).mean()),
     }
-
-
-def make_environment() -> None:
-    """Create var/bench-venv if it is not there or its crowd-kit does not start."""
-    if BENCH_PYTHON.exists() and not subprocess.run([BENCH_PYTHON, "-c", "import crowdkit.aggregation"]).returncode:
-        return
-    print("Making var/bench-venv for crowd-kit ...", file=sys.stderr)
-    venv.create(BENCH_PYTHON.parents[1], clear=True, with_pip=True)
-    wanted = ["install", "--quiet", "--no-deps", "-r", str(PROJECT / "requirements-bench.txt")]
-    subprocess.run([BENCH_PYTHON, "-m", "pip", *wanted], check=True)
-
-
-def output(command: list[str]):
-    """What a child process printed, as JSON."""
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env=child_environment())
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[:2])} failed:\n{done.stderr}")
-    return json.loads(done.stdout)
-
-
-def child_environment() -> dict[str, str]:
-    """The project on the path; nothing else that could differ."""
-    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT)}
 
 
 def table(found: dict[str, float], broken: list[str]) -> str:

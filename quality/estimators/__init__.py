@@ -10,6 +10,7 @@ from quality.estimators.multilabel import MultilabelDawidSkene
 from quality.estimators.numbers import RobustMean
 from quality.estimators.ordinal import OrdinalDawidSkene
 from quality.estimators.pairwise import BradleyTerry
+from quality.estimators.subtypes import SubtypeDawidSkene
 from quality.estimators.text import TextConsensus
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "NumericError",
     "OrdinalDawidSkene",
     "RobustMean",
+    "SubtypeDawidSkene",
     "TextConsensus",
     "agreement",
     "default_estimator",

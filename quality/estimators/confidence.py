@@ -18,7 +18,7 @@ from quality.estimators.calibration import (
     thinned_gold,
 )
 from quality.estimators.em import ENOUGH_GOLD, Fit, Setup
-from quality.estimators.encode import GoldRows
+from quality.estimators.encode import Answers, GoldRows
 from quality.estimators.expectation import evidence
 from quality.estimators.leave_out import held_out_evidence
 
@@ -55,16 +55,34 @@ def calibrate(
 def _by_gold(setup: Setup, fit: Fit, winner: np.ndarray, seed: int, by_votes: bool) -> tuple[Calibration, np.ndarray]:
     gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)[setup.group]
     kept = thinned_gold(answers, gold, np.random.default_rng(seed))
+    gold_joint = (log_prior + held_out_evidence(setup, fit, kept))[gold.rows]
+    joint = log_prior + held_out_evidence(setup, fit)
+    return by_gold(answers, gold, kept, log_prior, gold_joint, joint, winner, by_votes)
+
+
+def by_gold(
+    answers: Answers, gold: GoldRows, kept: np.ndarray, log_prior: np.ndarray, gold_joint: np.ndarray,
+    joint: np.ndarray, winner: np.ndarray, by_votes: bool = False,
+) -> tuple[Calibration, np.ndarray]:  # fmt: skip
+    """Confidence (I,) in each delivered label, learned on gold.
+
+    Parameters
+    ----------
+    kept : ndarray of bool, shape (N,)
+        From `thinned_gold`.
+    log_prior : ndarray, shape (I, K)
+    gold_joint, joint : ndarray, shapes (n, K), (I, K)
+        log P(class, answers) that leaves the item out of what it was learned from; of gold, by the `kept` answers.
+    """
     at_gold, gold_votes = log_prior[gold.rows], answers.subset(kept).votes[gold.rows]
-    gold_evidence = held_out_evidence(setup, fit, kept)[gold.rows]
-    everything = held_out_evidence(setup, fit)
+    gold_evidence = gold_joint - at_gold
     likelihoods = np.array([gold_likelihood(at_gold + b * gold_evidence, gold.accepted) for b in GRID])
     weights = exponent_weights(likelihoods)
     calibration = Calibration(float(np.exp(weights @ np.log(GRID))), len(gold), True)
     if by_votes:  # the model has been found wanting: only the votes speak
-        return calibration, _learned(gold, gold_votes, gold_votes * 0, answers.votes, everything * 0, winner)
-    learned = _learned(gold, gold_votes, at_gold + gold_evidence, answers.votes, log_prior + everything, winner)
-    bayes = tempered(log_prior, everything, winner, weights)
+        return calibration, _learned(gold, gold_votes, gold_votes * 0, answers.votes, joint * 0, winner)
+    learned = _learned(gold, gold_votes, gold_joint, answers.votes, joint, winner)
+    bayes = tempered(log_prior, joint - log_prior, winner, weights)
     return calibration, expit((_safe_logit(bayes) + _safe_logit(learned)) / 2)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from quality.estimators.hierarchical import HierarchicalDawidSkene
 from quality.estimators.multilabel import MultilabelDawidSkene
 from quality.estimators.numbers import RobustMean
 from quality.estimators.ordinal import OrdinalDawidSkene
 from quality.estimators.pairwise import BradleyTerry
+from quality.estimators.subtypes import SubtypeDawidSkene
 from quality.estimators.text import TextConsensus
 
 DEFAULTS: dict[str, type[Any]] = {
-    "categorical": HierarchicalDawidSkene,
+    "categorical": SubtypeDawidSkene,
     "multilabel": MultilabelDawidSkene,
     "ordinal": OrdinalDawidSkene,
     "number": RobustMean,
@@ -32,7 +32,7 @@ def default_estimator(kind: str) -> type[Any]:
     Examples
     --------
     >>> default_estimator("categorical").__name__
-    'HierarchicalDawidSkene'
+    'SubtypeDawidSkene'
     """
     if kind not in DEFAULTS:
         raise ValueError(f"kind {kind!r} has no estimator; those that have one: {', '.join(DEFAULTS)}.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from quality.estimators.em import STRENGTH, Fit, Setup, run
-from quality.estimators.encode import Answers
+from quality.estimators.encode import Answers, GoldRows
 from quality.estimators.leave_out import held_out_evidence
 
 #: Statuses under which the votes are delivered.
@@ -56,13 +56,19 @@ def loses_on_gold(setup: Setup, fit: Fit, found: dict[str, Any]) -> bool:
 
     Each gold item is judged by evidence that leaves it out, as if it were not clamped.
     """
-    gold = setup.gold
+    if len(setup.gold) < 30:
+        return False
+    mask = np.isin(setup.answers.item, setup.gold.rows)
+    joint = np.log(fit.prior)[setup.group] + held_out_evidence(setup, fit, mask)
+    return trails_on_gold(setup.answers, setup.gold, joint[setup.gold.rows], found)
+
+
+def trails_on_gold(answers: Answers, gold: GoldRows, joint: np.ndarray, found: dict[str, Any]) -> bool:
+    """The same for a `joint` (n, K) of the gold items."""
     if len(gold) < 30:
         return False
-    mask = np.isin(setup.answers.item, gold.rows)
-    joint = (np.log(fit.prior)[setup.group] + held_out_evidence(setup, fit, mask))[gold.rows]
     model = gold.accepted[np.arange(len(gold)), joint.argmax(axis=1)].astype(float)
-    votes = setup.answers.votes[gold.rows]
+    votes = answers.votes[gold.rows]
     top = votes >= votes.max(axis=1, keepdims=True) - 1e-9
     majority = (top & gold.accepted).sum(axis=1) / top.sum(axis=1)
     gain = model - majority

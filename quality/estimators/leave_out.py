@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logsumexp
 
 from quality.estimators.em import Fit, Setup
+from quality.estimators.subtype_em import SubtypeFit
 
 #: Judgments worked on at once, to bound the memory.
 CHUNK = 1 << 17
@@ -37,6 +39,36 @@ def held_out_evidence(setup: Setup, fit: Fit, keep: np.ndarray | None = None) ->
             summed = np.bincount(item - first, column)
             total[first : first + len(summed), k] = summed
     return total
+
+
+def held_out_joint(setup: Setup, fit: SubtypeFit, keep: np.ndarray | None = None) -> np.ndarray:
+    """log P(class, answers of the item) by what the other items teach, shape (I, K).
+
+    As `held_out_evidence`, with the prior, summed over the kinds of items within a class. What an item teaches about
+    its kind is left in: it is one of many there, where in the row of a worker it can be the only one.
+    """
+    answers, found = setup.answers, fit.parameters
+    n_classes, n_kinds = found.share.shape
+    base = found.counts * setup.own[:, None, None] + setup.strength * found.average
+    row = np.einsum("wkl,kgl->wkg", base, found.lift)
+    posterior = fit.posterior
+    total = np.tile(found.log_shares, (len(posterior), 1))
+    positions = np.arange(len(answers.item)) if keep is None else np.flatnonzero(keep)
+    for part in _whole_items(answers.item[positions]):
+        chosen = positions[part]
+        item, worker, label = answers.item[chosen], answers.worker[chosen], answers.label[chosen]
+        group, gave = _given(item, worker, label, answers.weight[chosen], n_classes)
+        taught = posterior[item] * setup.own[worker, None]
+        mine = np.maximum(base[worker, :, label] - gave[group, label][:, None] * taught, 1e-9)
+        left = row[worker] - np.einsum("nl,kgl->nkg", gave, found.lift)[group] * taught[:, :, None]
+        rates = mine[:, :, None] * found.lift[:, :, label].transpose(2, 0, 1) / np.maximum(left, 1e-9)
+        rates[found.adversary[worker]] = 1.0
+        spoken = answers.weight[chosen, None] * np.log(rates).reshape(len(chosen), -1)
+        first = item[0]
+        for z, column in enumerate(spoken.T):
+            summed = np.bincount(item - first, column)
+            total[first : first + len(summed), z] += summed
+    return logsumexp(total.reshape(-1, n_classes, n_kinds), axis=2)
 
 
 def _log_rates(setup: Setup, fit: Fit, chosen: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from lifecycle.digest import digest_hits
 from lifecycle.operations import run_to_end
 from lifecycle.refit import APART, refit_project, start_due_refits, start_refit
 from marketplace.models import Batch, Hit
-from quality.estimators import HierarchicalDawidSkene, NumericError
+from quality.estimators import NumericError, SubtypeDawidSkene
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
 from quality.services import aggregation
 from quality.services.aggregation import changed_since, recompute
@@ -66,7 +66,7 @@ def test_a_refit_stores_what_the_estimator_says(judged):
 
     rows = [(h.pk, w.pk, said[n, m]) for m, h in enumerate(hits) for n, w in enumerate(workers)]
     item, worker, label = (list(map(int, column)) for column in zip(*rows, strict=True))
-    model = HierarchicalDawidSkene(seed=run.seed, gold_sample="balanced").fit(item, worker, label, classes=[0, 1])
+    model = SubtypeDawidSkene(seed=run.seed, gold_sample="balanced").fit(item, worker, label, classes=[0, 1])
     beliefs = beliefs_of(hits)
     assert [belief.label for belief in beliefs] == model.labels_.tolist()
     assert np.allclose([belief.posterior for belief in beliefs], model.posteriors_, atol=1e-12)

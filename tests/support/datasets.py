@@ -35,6 +35,15 @@ class Dataset:
         scored = [self.truth[item] == label for item, label in zip(items, labels, strict=True) if item in self.truth]
         return float(np.mean(scored))
 
+    def first(self, redundancy: int, rng: np.random.Generator) -> Dataset:
+        """The same with `redundancy` answers of each item at most, drawn at random."""
+        _, item = np.unique(self.items, return_inverse=True)
+        order = np.lexsort((rng.random(len(item)), item))
+        count = np.bincount(item)
+        rank = np.arange(len(item)) - np.repeat(np.cumsum(count) - count, count)
+        kept = np.sort(order[rank < redundancy])
+        return Dataset(self.name, self.items[kept], self.workers[kept], self.labels[kept], self.truth)
+
 
 def load(name: str) -> Dataset:
     """Read a data set with one judgment a worker and item (the last); skip the test where it is not there."""

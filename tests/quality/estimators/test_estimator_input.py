@@ -15,11 +15,12 @@ from quality.estimators import (
     MultilabelDawidSkene,
     OrdinalDawidSkene,
     RobustMean,
+    SubtypeDawidSkene,
     TextConsensus,
     default_estimator,
 )
 
-CATEGORICAL = [MajorityVote, DawidSkene, HierarchicalDawidSkene, OrdinalDawidSkene]
+CATEGORICAL = [MajorityVote, DawidSkene, HierarchicalDawidSkene, OrdinalDawidSkene, SubtypeDawidSkene]
 ITEMS, WORKERS, LABELS = [1, 1, 2, 2], ["a", "b", "a", "b"], ["x", "x", "y", "x"]
 
 
@@ -113,7 +114,7 @@ def test_a_class_that_nobody_said_can_be_named(estimator):
     assert set(model.labels_) <= {"x", "y"}
 
 
-@pytest.mark.parametrize("estimator", [MajorityVote, DawidSkene, HierarchicalDawidSkene])
+@pytest.mark.parametrize("estimator", [MajorityVote, DawidSkene, HierarchicalDawidSkene, SubtypeDawidSkene])
 def test_a_gold_item_may_accept_several_labels(estimator):
     model = estimator().fit(ITEMS, WORKERS, LABELS, gold={1: ["x", "y"], 2: {"y"}})
 
@@ -135,7 +136,7 @@ def test_weights_count():
 @pytest.mark.parametrize(
     ("kind", "estimator"),
     [
-        ("categorical", HierarchicalDawidSkene),
+        ("categorical", SubtypeDawidSkene),
         ("multilabel", MultilabelDawidSkene),
         ("ordinal", OrdinalDawidSkene),
         ("number", RobustMean),
