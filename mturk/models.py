@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class AccessKey(models.Model):
-    """A key pair with which a requester's program signs. The secret is kept encrypted: checking a signature needs it."""
+    """A key pair with which a program signs. The secret is kept encrypted: checking a signature needs it."""
 
     requester = models.ForeignKey("marketplace.Requester", on_delete=models.CASCADE, related_name="access_keys")
     made_by = models.ForeignKey("users.User", on_delete=models.CASCADE, related_name="access_keys")
