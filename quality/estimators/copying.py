@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from quality.estimators.encode import Ids, encode
+from quality.estimators.encode import Answers, Ids, encode
 
 #: Common items that a pair needs: with fewer there is no power.
 MIN_COMMON = 15
+#: Meetings of two answers on an item that are looked at; a job with more has every so-manieth item looked at.
+MOST_MEETINGS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,61 @@ class Copying:
     pairs: list[tuple]
     clusters: list[tuple]
     n_tested: int
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """Pairs of workers with enough items in common, and the two answers wherever they met.
+
+    Attributes
+    ----------
+    first, second : ndarray of int, shape (P,)
+        Workers of each pair, first < second.
+    pair : ndarray of int, shape (M,)
+        Pair of each meeting, increasing.
+    one, other : ndarray of int, shape (M,)
+        The judgments of the first and of the second worker.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    pair: np.ndarray
+    one: np.ndarray
+    other: np.ndarray
+
+    @property
+    def common(self) -> np.ndarray:
+        """Items in common, shape (P,)."""
+        return np.bincount(self.pair, minlength=len(self.first))
+
+    def agreeing(self, label: np.ndarray) -> np.ndarray:
+        """Items on which both said the same, shape (P,), given the `label` (N,) of each judgment."""
+        return np.bincount(self.pair, label[self.one] == label[self.other], len(self.first)).astype(int)
+
+
+def meetings_of(answers: Answers, at_least: int) -> Meetings:
+    """All pairs of workers who have answered `at_least` items together."""
+    per_item = np.bincount(answers.item, minlength=len(answers.items)).astype(np.int64)
+    step = int(-(-(per_item * (per_item - 1) // 2).sum() // MOST_MEETINGS)) or 1
+    start = np.cumsum(per_item) - per_item
+    ones, others = [], []
+    for size in np.unique(per_item[per_item > 1]):
+        begins = start[(per_item == size) & (np.arange(len(per_item)) % step == 0)]
+        a, b = np.triu_indices(size, 1)
+        ones.append((begins[:, None] + a).ravel())
+        others.append((begins[:, None] + b).ravel())
+    one = np.concatenate(ones) if ones else np.zeros(0, np.int64)
+    other = np.concatenate(others) if others else np.zeros(0, np.int64)
+    apart = answers.worker[one] != answers.worker[other]
+    one, other = one[apart], other[apart]
+    key = answers.worker[one].astype(np.int64) * len(answers.workers) + answers.worker[other]
+    order = np.argsort(key, kind="stable")
+    found, pair, count = np.unique(key[order], return_inverse=True, return_counts=True)
+    enough = count >= at_least
+    kept = enough[pair]
+    renumbered = np.cumsum(enough) - 1
+    first, second = np.divmod(found[enough], len(answers.workers))
+    return Meetings(first, second, renumbered[pair[kept]], one[order][kept], other[order][kept])
 
 
 def find_copying(
@@ -62,16 +119,45 @@ def find_copying(
     n_items, n_workers, n_classes = answers.shape
     if posteriors.shape != (n_items, n_classes) or confusions.shape != (n_workers, n_classes, n_classes):
         raise ValueError("posteriors and confusions must be those of a fit to the same answers.")
-    said = csr_array((answers.label + 1, (answers.worker, answers.item)), shape=(n_workers, n_items)).toarray()
-    given = (said > 0).astype(np.float32)
-    common = given @ given.T
-    first, second = np.nonzero(np.triu(common >= MIN_COMMON, k=1))
-    tails = np.array(
-        [_tail(said, a, b, posteriors, confusions) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
-    )
+    met = meetings_of(answers, MIN_COMMON)
+    tails, _ = pair_tails(answers, met, posteriors, confusions)
     ids = answers.workers.tolist()
-    found = [(ids[first[n]], ids[second[n]], float(tails[n])) for n in _significant(tails, alpha)]
-    return Copying(found, _clusters(found, ids), len(tails))
+    chosen = significant(tails, alpha)
+    found = [(ids[met.first[n]], ids[met.second[n]], float(tails[n])) for n in chosen]
+    parts = components(met.first[chosen], met.second[chosen], n_workers)
+    return Copying(found, [tuple(ids[worker] for worker in part) for part in parts], len(tails))
+
+
+def pair_tails(
+    answers: Answers, met: Meetings, posteriors: np.ndarray, confusions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact tail of each pair's agreement (P,), and the share of the surprise: (A - E) / (n - E), shape (P,).
+
+    `answers.weight` is what each answer weighed in `posteriors`: a pair's own are taken out again, else copies would
+    vouch for each other.
+    """
+    item = answers.item[met.one]
+    joint = np.log(np.maximum(posteriors[item], 1e-12))
+    for judgment in (met.one, met.other):
+        rates = confusions[answers.worker[judgment], :, answers.label[judgment]]
+        joint -= answers.weight[judgment, None] * np.log(np.maximum(rates, 1e-12))
+    alike = (confusions[met.first] * confusions[met.second]).sum(axis=2)
+    others = np.exp(joint - joint.max(axis=1, keepdims=True))
+    chance = ((others / others.sum(axis=1, keepdims=True)) * alike[met.pair]).sum(axis=1)
+    return surprise(met.pair, np.clip(chance, 0, 1), met.agreeing(answers.label))
+
+
+def surprise(group: np.ndarray, chance: np.ndarray, successes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tail P(at least so many) of each group of trials (P,), exact where it could be small, and (A - E) / (n - E)."""
+    n_groups = len(successes)
+    count = np.bincount(group, minlength=n_groups)
+    expected = np.bincount(group, chance, n_groups)
+    spread = np.sqrt(np.bincount(group, chance * (1 - chance), n_groups))
+    tails = np.ones(n_groups)
+    start = np.cumsum(count) - count
+    for one in np.flatnonzero(successes > expected + 1.5 * spread):  # below, no tail is small
+        tails[one] = poisson_binomial_tail(chance[start[one] : start[one] + count[one]], int(successes[one]))
+    return tails, (successes - expected) / np.maximum(count - expected, 1e-9)
 
 
 def poisson_binomial_tail(probabilities: np.ndarray, at_least: int) -> float:
@@ -90,32 +176,16 @@ def poisson_binomial_tail(probabilities: np.ndarray, at_least: int) -> float:
     return float(min(1.0, chance[at_least:].sum()))
 
 
-def _tail(said: np.ndarray, a: int, b: int, posteriors: np.ndarray, confusions: np.ndarray) -> float:
-    both = np.flatnonzero((said[a] > 0) & (said[b] > 0))
-    agree = int((said[a, both] == said[b, both]).sum())
-    # Without the pair's own answers, else copies would vouch for each other.
-    joint = np.log(np.maximum(posteriors[both], 1e-12))
-    joint -= np.log(np.maximum(confusions[a][:, said[a, both] - 1] * confusions[b][:, said[b, both] - 1], 1e-12)).T
-    others = np.exp(joint - joint.max(axis=1, keepdims=True))
-    alone = (others / others.sum(axis=1, keepdims=True)) @ (confusions[a] * confusions[b]).sum(axis=1)
-    if agree <= alone.sum():
-        return 1.0
-    return poisson_binomial_tail(alone, agree)
-
-
-def _significant(tails: np.ndarray, alpha: float) -> np.ndarray:
+def significant(tails: np.ndarray, alpha: float) -> np.ndarray:
     """Positions of the tails that Benjamini and Hochberg reject, smallest first."""
     order = np.argsort(tails, kind="stable")
     passes = np.flatnonzero(tails[order] <= alpha * np.arange(1, len(tails) + 1) / max(len(tails), 1))
     return order[: passes[-1] + 1] if len(passes) else order[:0]
 
 
-def _clusters(pairs: list[tuple], ids: list) -> list[tuple]:
-    place = {worker: row for row, worker in enumerate(ids)}
-    rows, columns = [place[a] for a, _, _ in pairs], [place[b] for _, b, _ in pairs]
-    graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(ids), len(ids)))
+def components(first: np.ndarray, second: np.ndarray, n_workers: int) -> list[np.ndarray]:
+    """Workers connected by pairs, as increasing indices, for each connected part of two or more."""
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(n_workers, n_workers))
     _, part = connected_components(graph, directed=False)
-    groups: dict[int, list] = {}
-    for row in sorted({*rows, *columns}):
-        groups.setdefault(int(part[row]), []).append(ids[row])
-    return [tuple(group) for group in groups.values()]
+    touched = np.unique(np.concatenate([first, second])).astype(int)
+    return [touched[part[touched] == one] for one in dict.fromkeys(part[touched].tolist())]

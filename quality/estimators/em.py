@@ -97,6 +97,8 @@ class Fit:
     adversary : ndarray of bool, shape (W,)
     n_iter : int
     objective : list of float
+    likelihood : float
+        Observed log-likelihood of the last round.
     """
 
     posterior: np.ndarray
@@ -107,6 +109,7 @@ class Fit:
     adversary: np.ndarray
     n_iter: int
     objective: list[float]
+    likelihood: float
 
 
 def prepare(
@@ -171,7 +174,7 @@ def run(
             raise NumericError(f"The estimate has not settled after {max_rounds} rounds.")
     prior, counts, confusions, pooled, adversary = parameters(setup, posterior, frozen, sticky)
     _check(posterior, confusions)
-    return Fit(posterior, prior, counts, confusions, pooled, adversary, n_iter, objective)
+    return Fit(posterior, prior, counts, confusions, pooled, adversary, n_iter, objective, total)
 
 
 def parameters(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.special import logsumexp
 
 from quality.estimators import guards
 from quality.estimators.calibration import UNCALIBRATED_B, Calibration, label_share
+from quality.estimators.collusion import find_rings, shared_weights
 from quality.estimators.confidence import by_gold
 from quality.estimators.em import Setup, prepare
 from quality.estimators.encode import Gold, Ids, encode, encode_gold
@@ -31,6 +33,8 @@ class SubtypeDawidSkene(HierarchicalDawidSkene):
         Kinds of items a class that the answers speak for, 1 to 4.
     opinions_ : dict
         Weight of each opinion ("votes", "weighted", "plain", "subtypes"); empty without enough gold.
+    clusters_ : list of tuple
+        Workers who answer from one key: they share one vote. A person looks before anybody is paused.
     abilities_ : ndarray, shape (W,)
         In logits above (below) the average worker.
 
@@ -57,6 +61,11 @@ class SubtypeDawidSkene(HierarchicalDawidSkene):
         answers = encode(items, workers, labels, weights, classes)
         known = encode_gold(gold, answers)
         setup = prepare(answers, known, self._pattern(len(answers.classes)), self.gold_sample)
+        rings = find_rings(setup)
+        self.clusters_ = [tuple(answers.workers[ring.members].tolist()) for ring in rings]
+        if rings:
+            answers = replace(answers, weight=answers.weight * shared_weights(answers, [r.members for r in rings]))
+            setup = prepare(answers, known, self._pattern(len(answers.classes)), self.gold_sample)
         setup, opinion, posterior, status = self._considered(setup)
         winner = most_likely(posterior, opinion.best.parameters.prior)
         self._deliver(setup, opinion, posterior, winner)
