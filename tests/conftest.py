@@ -15,7 +15,7 @@ from tests.support.browser import chromium
 hypothesis.settings.register_profile("touchstone", deadline=None)
 hypothesis.settings.load_profile("touchstone")
 
-pytest_plugins = ["tests.support.factories", "tests.support.api"]
+pytest_plugins = ["tests.support.factories", "tests.support.api", "tests.support.finished"]
 
 
 @pytest.fixture(scope="session")

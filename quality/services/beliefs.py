@@ -100,10 +100,10 @@ def learn(
             newest, before = _newest(rows), _newest(row for row in rows if row.pk <= belief.seen)
             if question.kind in CLASSED:
                 own = reliability_part(question, part)
-                crowd = _crowd(question, crowds.get((name, own)))
+                crowd = crowd_of(question, crowds.get((name, own)))
                 truth = truth_of(question, part, truths.get(hit.pk))
                 if _stands(belief, rows, truth):
-                    spread = _spread_of(belief, crowd)
+                    spread = spread_of(belief, crowd)
                 else:
                     spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
                     belief.run = None
@@ -180,7 +180,7 @@ def truth_of(question: Question, part: str, keys: Mapping[str, Any] | None) -> n
     return truth
 
 
-def _crowd(question: Question, model: CrowdModel | None) -> Crowd:
+def crowd_of(question: Question, model: CrowdModel | None) -> Crowd:
     n = len(question.classes)
     if model is None or len(model.prior) != n:
         return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / n), 0.5, is_calibrated=False)
@@ -224,7 +224,7 @@ def _update_classes(
     )
     weights = np.array([newest[w].weight for w in workers], dtype=float)
     stored = (
-        np.stack([_counts_of(counts.get((w, question.name, own)), n) for w in workers])
+        np.stack([counts_of(counts.get((w, question.name, own)), n) for w in workers])
         if workers
         else np.zeros((0, n, n))
     )
@@ -249,7 +249,7 @@ def _stands(belief: Belief, rows: Sequence[Judgment], truth: np.ndarray | None) 
     return is_newest and (truth is None or belief.posterior == truth.tolist())
 
 
-def _spread_of(belief: Belief, crowd: Crowd) -> np.ndarray:
+def spread_of(belief: Belief, crowd: Crowd) -> np.ndarray:
     """P at exponent b from a stored belief, with its label at the calibrated confidence, shape (K,)."""
     posterior, label = np.maximum(belief.posterior, 1e-300), belief.label or 0
     spread = posterior**crowd.exponent * crowd.prior ** (1 - crowd.exponent)
@@ -259,7 +259,7 @@ def _spread_of(belief: Belief, crowd: Crowd) -> np.ndarray:
     return spread
 
 
-def _counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:
+def counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:
     if row is None or len(row.counts) != n * n:
         return np.zeros((n, n))
     return np.array(row.counts).reshape(n, n)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
+from django.utils import timezone
 
 from marketplace.models import Answer, Assignment
 from marketplace.schema import Schema
@@ -76,6 +77,6 @@ def withdraw(assignments: Iterable[Assignment]) -> list[Judgment]:
     )
     rows = [row for row in newest if row.place == 1 and row.weight > 0]
     for row in rows:
-        row.pk, row.weight = None, 0.0
+        row.pk, row.weight, row.created_at = None, 0.0, timezone.now()
         row._state.adding = True
     return append(rows)

@@ -47,11 +47,11 @@ MOST_ERRORS = 50
 UNDER_WAY = (Operation.State.WAITING, Operation.State.RUNNING)
 
 
-def _batch(request: HttpRequest, batch_id: uuid.UUID, role: str = Membership.Role.VIEWER) -> Batch:
+def batch_of(request: HttpRequest, batch_id: uuid.UUID, role: str = Membership.Role.VIEWER) -> Batch:
     return get_object_or_404(batches_of(request.user, role).distinct(), public_id=batch_id)
 
 
-def _context(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
+def batch_context(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
     """What every page of a batch shows on top."""
     arguments = [batch.public_id]
     return {
@@ -65,28 +65,37 @@ def _context(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
         ],
         "tabs": [
             ("studio_batch", _("Live"), reverse("studio_batch", args=arguments), ""),
+            ("studio_review", _("Review"), reverse("studio_review", args=arguments), ""),
             ("studio_results", _("Results"), reverse("studio_results", args=arguments), ""),
+            ("studio_proof", _("Proof"), reverse("studio_proof", args=arguments), ""),
         ],
         "here": here,
         "may_write": batches_of(request.user, Membership.Role.MANAGER).filter(pk=batch.pk).exists(),
     }
 
 
+def inside(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
+    """The same for a page below a batch: the path goes on with it."""
+    context = batch_context(request, batch, here)
+    context["crumbs"] += [(batch.name, reverse("studio_batch", args=[batch.public_id]))]
+    return context
+
+
 @require_safe
 @for_requesters
 def studio_batch(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """A draft with its price, or what a published batch is doing now."""
-    batch = _batch(request, batch_id)
+    batch = batch_of(request, batch_id)
     if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING):
-        return render(request, "batch/draft.html", _context(request, batch, "studio_batch") | _draft(batch))
-    return render(request, "batch/live.html", _context(request, batch, "studio_batch") | _live(batch))
+        return render(request, "batch/draft.html", batch_context(request, batch, "studio_batch") | _draft(batch))
+    return render(request, "batch/live.html", batch_context(request, batch, "studio_batch") | _live(batch))
 
 
 @require_safe
 @for_requesters
 def studio_batch_now(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """The part of the page that changes, every two seconds; 204 while it has not. A page left behind is told to go."""
-    batch = _batch(request, batch_id)
+    batch = batch_of(request, batch_id)
     is_draft = batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING)
     if ("draft" in request.GET) != is_draft:
         response = HttpResponse(status=204)
@@ -96,7 +105,7 @@ def studio_batch_now(request: HttpRequest, requester: Requester, batch_id: uuid.
     if request.GET.get("seen") == found["seen"]:
         return HttpResponse(status=204)
     template = "batch/draft_now.html" if is_draft else "batch/live_now.html"
-    return render(request, template, _context(request, batch, "studio_batch") | found)
+    return render(request, template, batch_context(request, batch, "studio_batch") | found)
 
 
 def _seen(*facts: Any) -> str:
@@ -278,7 +287,7 @@ ACTS: dict[str, tuple[Callable[[Batch], Any], Any]] = {
 @for_requesters
 def batch_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, act: str) -> HttpResponse:
     """Publish, cancel, pause, resume, close."""
-    batch = _batch(request, batch_id, Membership.Role.MANAGER)
+    batch = batch_of(request, batch_id, Membership.Role.MANAGER)
     if act not in ACTS:
         raise Http404
     do, said = ACTS[act]
@@ -296,7 +305,7 @@ def batch_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, a
 @for_requesters
 def batch_upload(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """Another file for a draft, in the place of the one before."""
-    batch = _batch(request, batch_id, Membership.Role.MANAGER)
+    batch = batch_of(request, batch_id, Membership.Role.MANAGER)
     file = request.FILES.get("file")
     try:
         if file is not None:
@@ -326,7 +335,7 @@ MOST_EXPORTS = 5
 @for_requesters
 def batch_export(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """Begin an export; the page shows how far it is, and then the file."""
-    batch = _batch(request, batch_id)
+    batch = batch_of(request, batch_id)
     what, _sign, format = request.POST.get("export", "").partition(".")
     try:
         start_export(batch=batch, what=what, format=format, states=request.POST.get("states", ""))
@@ -346,7 +355,7 @@ def _exports(batch: Batch) -> dict[str, Any]:
 @for_requesters
 def batch_exports_now(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """The exports of a batch while one is under way; 204 while nothing has changed."""
-    batch = _batch(request, batch_id)
+    batch = batch_of(request, batch_id)
     found = _exports(batch)
     if request.GET.get("seen") == found["seen_exports"]:
         return HttpResponse(status=204)
@@ -381,7 +390,7 @@ ORDERS = {"": "hit_id", "sure": "-confidence", "unsure": "confidence"}
 @for_requesters
 def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """The labels so far, to look through and to export."""
-    batch = _batch(request, batch_id)
+    batch = batch_of(request, batch_id)
     design = design_of(batch)
     questions = {question.name: question for question in design.schema}
     beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0)
@@ -418,7 +427,9 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "decided_count": count_rows(batch, "labels", "decided"),
         "query": "".join(f"{key}={value}&" for key, value in request.GET.items() if key != "page" and value),
     }
-    return render(request, "batch/results.html", _context(request, batch, "studio_results") | context | _exports(batch))
+    return render(
+        request, "batch/results.html", batch_context(request, batch, "studio_results") | context | _exports(batch)
+    )
 
 
 def _chip(belief: Belief, target: float) -> str:

@@ -25,8 +25,10 @@ from marketplace.models import Assignment, Batch, Message, Project, Requester, T
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.services.deposits import request_deposit
-from quality.models import Flag
+from quality.models import Certificate, Flag, Sample
+from quality.services.certificates import issue_certificate, publish_certificate
 from quality.services.quiz import add_quiz_questions
+from quality.services.sampling import answer_item, draw_sample
 from users.models import Notice, User
 from users.services import create_token
 from users.services.notices import notify
@@ -79,10 +81,24 @@ class Market:
     asked: QualificationRequest
     thread: Thread
     reply: Message
+    finished: Batch
+    audit: Sample
+    certificate: Certificate
+
+
+def audited(finished: Any, project: Project, owner: User) -> tuple[Batch, Certificate, Sample]:
+    """A finished batch with a published certificate, and another audit that is under way."""
+    done = finished(items=24, project=project)
+    sample = draw_sample(batch=done.batch, size=20, by=owner)
+    for item in sample.items.all():
+        answer_item(item=item, answer=done.word(item.hit_id), by=owner)
+    certificate = issue_certificate(sample=sample, by=owner)
+    publish_certificate(certificate=certificate, is_public=True, shows=list(certificate.sections), by=owner)
+    return done.batch, certificate, draw_sample(batch=done.batch, size=20, by=owner)
 
 
 @pytest.fixture
-def market(make_requester, make_project, make_batch, make_worker, make_user) -> Market:
+def market(make_requester, make_project, make_batch, make_worker, make_user, finished) -> Market:
     requester = make_requester()
     owner = requester.memberships.get().user
     project = make_project(requester=requester, rules={"min_answers": 2, "max_answers": 3, "auto_approve_seconds": 600})
@@ -118,6 +134,7 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
     create_qualification(requester=requester, name="Reads Greek", can_request=True)
     asked = write_as_worker(worker=workers[0], project=project, body="Is a seven with a bar a seven?")
     reply = answer_thread(thread=asked.thread, by=owner, body="It is. Thank you for asking.", is_by_worker=False)
+    done, certificate, audit = audited(finished, make_project(requester=requester, name="Done"), owner)
     return Market(
         requester=requester,
         owner=owner,
@@ -137,6 +154,9 @@ def market(make_requester, make_project, make_batch, make_worker, make_user) -> 
         asked=wish,
         thread=reply.thread,
         reply=reply,
+        finished=done,
+        audit=audit,
+        certificate=certificate,
     )
 
 

@@ -15,7 +15,10 @@ def nowhere(_market: Market) -> dict[str, Any]:
 
 
 #: Pages that are read, by whose they are.
-ANYBODY: dict[str, Where] = {"home": nowhere}
+ANYBODY: dict[str, Where] = {
+    "home": nowhere,
+    "public_certificate": lambda m: {"certificate_id": m.certificate.public_id},
+}
 WORKER: dict[str, Where] = {
     "find_work": nowhere,
     "work_page": lambda m: {"assignment_id": m.held.public_id},
@@ -39,6 +42,12 @@ OWNER: dict[str, Where] = {
     "studio_batches": nowhere,
     "studio_batch": lambda m: {"batch_id": m.batch.public_id},
     "studio_results": lambda m: {"batch_id": m.batch.public_id},
+    "studio_review": lambda m: {"batch_id": m.finished.public_id},
+    "review_bulk": lambda m: {"batch_id": m.batch.public_id},
+    "studio_item": lambda m: {"item_id": m.rejected.hit.data_row.public_id},
+    "studio_proof": lambda m: {"batch_id": m.finished.public_id},
+    "studio_audit": lambda m: {"sample_id": m.audit.public_id},
+    "studio_certificate": lambda m: {"certificate_id": m.certificate.public_id},
     "studio_money": nowhere,
     "studio_team": nowhere,
     "studio_messages": nowhere,
@@ -54,6 +63,8 @@ PARTS: dict[str, tuple[str, Where]] = {
     "studio_batch_now": ("owner", lambda m: {"batch_id": m.batch.public_id}),
     "batch_exports_now": ("owner", lambda m: {"batch_id": m.batch.public_id}),
     "export_file": ("owner", lambda m: {"operation_id": m.export.public_id}),
+    "certificate_file": ("owner", lambda m: {"certificate_id": m.certificate.public_id}),
+    "public_certificate_file": ("anybody", lambda m: {"certificate_id": m.certificate.public_id}),
     "studio_statement": ("owner", nowhere),
     "statement_csv": ("worker", nowhere),
     "my_data_file": ("worker", nowhere),
@@ -89,6 +100,17 @@ ACTS: dict[str, tuple[str, Where]] = {
     "batch_upload": ("owner", lambda m: {"batch_id": m.draft.public_id}),
     "batch_export": ("owner", lambda m: {"batch_id": m.batch.public_id}),
     "batch_act": ("owner", lambda m: {"batch_id": m.batch.public_id, "act": "pause"}),
+    "review_decide": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_answer": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_undo": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_clarify": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_gold": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_draw": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "review_bulk_do": ("owner", lambda m: {"batch_id": m.batch.public_id}),
+    "proof_draw": ("owner", lambda m: {"batch_id": m.finished.public_id}),
+    "audit_answer": ("owner", lambda m: {"sample_id": m.audit.public_id}),
+    "audit_certify": ("owner", lambda m: {"sample_id": m.audit.public_id}),
+    "certificate_publish": ("owner", lambda m: {"certificate_id": m.certificate.public_id}),
     "ask_deposit": ("owner", nowhere),
     "studio_invite": ("owner", nowhere),
     "studio_token_new": ("owner", nowhere),

@@ -2,7 +2,7 @@
 const root = document.documentElement;
 
 document.addEventListener("click", (event) => {
-  const acting = event.target.closest("[data-theme-toggle], [data-open], [data-close], [data-copy]");
+  const acting = event.target.closest("[data-theme-toggle], [data-open], [data-close], [data-copy], [data-print]");
   if (!acting) {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
     return;
@@ -14,6 +14,8 @@ document.addEventListener("click", (event) => {
     document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
   } else if (acting.dataset.open) {
     document.getElementById(acting.dataset.open).showModal();
+  } else if ("print" in acting.dataset) {
+    print();
   } else if (acting.dataset.copy) {
     navigator.clipboard.writeText(document.getElementById(acting.dataset.copy).textContent.trim());
     acting.lastElementChild.textContent = acting.dataset.done;
