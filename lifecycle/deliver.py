@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import orjson
 from django.db import transaction
+from django.db.models import Q
 
 from core import clock
+from core.errors import Conflict
 from core.models import Outbox
 from core.outbound import NotSent
 from core.outbound import send as call
@@ -115,6 +117,20 @@ def note(row: Outbox, hook: Webhook | None, one: Attempt) -> None:
     noted = settle(row, arrived=one.arrived, error=one.error, is_final=one.is_final)
     if noted and hook is not None and Webhook.objects.filter(pk=hook.pk).exists():
         _log(hook, row.key, row.payload["event"], row.attempts + 1, one)
+
+
+def redeliver(*, delivery: WebhookDelivery) -> None:
+    """Send it once more, whatever became of it; the receiver knows the repeat by its id.
+
+    Raises
+    ------
+    Conflict
+        When it was a ping, or is on its way.
+    """
+    ours = Outbox.objects.filter(key=delivery.outbox_key, payload__webhook=delivery.webhook_id)
+    ended = ours.filter(Q(delivered_at__isnull=False) | Q(given_up_at__isnull=False))
+    if not ended.update(delivered_at=None, given_up_at=None, due_at=clock.now(), lease_until=None, attempts=0):
+        raise Conflict("A ping is not sent again, and what is on its way arrives by itself.", code="not_ended")
 
 
 def send_ping(*, webhook: Webhook) -> WebhookDelivery:

@@ -23,7 +23,7 @@ from core.errors import Conflict, DomainError
 from core.models import Operation
 from core.operations import Turn, start_operation
 from marketplace.models import Batch, Hit
-from marketplace.rows import BadRow, Place, Reader, Row, Source
+from marketplace.rows import BadRow, Place, Reader, Row
 from marketplace.rules import Rules
 from marketplace.selectors import freeze_design
 from marketplace.services import media, posting
@@ -54,8 +54,18 @@ def publish_batch(*, batch: Batch) -> Operation:
         kind="publish",
         subject=subject_of(batch),
         requester_id=batch.project.requester_id,
-        arguments={"batch": batch.pk, "file": batch.upload.name, "format": batch.upload_format},
+        arguments=_file_of(batch),
     )
+
+
+def _file_of(batch: Batch) -> dict[str, Any]:
+    """What the turns of an operation read."""
+    return {
+        "batch": batch.pk,
+        "file": batch.upload.name,
+        "format": batch.upload_format,
+        "columns": batch.upload_columns,
+    }
 
 
 def check_upload(*, batch: Batch) -> Operation:
@@ -66,7 +76,7 @@ def check_upload(*, batch: Batch) -> Operation:
         kind="check_upload",
         subject=subject_of(batch),
         requester_id=batch.project.requester_id,
-        arguments={"batch": batch.pk, "file": batch.upload.name, "format": batch.upload_format},
+        arguments=_file_of(batch),
     )
 
 
@@ -79,7 +89,7 @@ def add_rows(*, batch: Batch, file: File, name: str, format: str | None = None) 
         kind="add_rows",
         subject=subject_of(batch),
         requester_id=batch.project.requester_id,
-        arguments={"batch": batch.pk, "file": posting.store_upload(file=file, format=format), "format": format},
+        arguments=_file_of(batch) | {"file": posting.store_upload(file=file, format=format), "format": format},
     )
 
 
@@ -147,7 +157,8 @@ def check_only(turn: Turn) -> None:
         return
     kept = {**facts, "design": fingerprint(design), "file": turn.operation.arguments["file"]}
     with transaction.atomic():
-        Batch.objects.filter(pk=batch.pk, upload=kept["file"]).update(upload_facts=kept)
+        same = Batch.objects.filter(pk=batch.pk, upload=kept["file"], upload_columns=columns_of(turn))
+        same.update(upload_facts=kept)
         turn.finish(result=facts)
 
 
@@ -200,7 +211,7 @@ def check_file(turn: Turn, batch: Batch, design: dict[str, Any]) -> dict[str, An
         with default_storage.open(prints) as file:
             check.prints = Fingerprints.from_bytes(file.read())
     with default_storage.open(arguments["file"], "rb") as file:
-        for _ in check.read(file, arguments["format"]):
+        for _ in check.read(file, arguments["format"], columns_of(turn)):
             turn.save(done=check.rows)
             if turn.is_over or turn.cancel_is_asked():
                 keep_check(turn, check)
@@ -220,6 +231,11 @@ def keep_check(turn: Turn, check: Check) -> None:
 def forget_prints(turn: Turn) -> None:
     if prints := turn.cursor.get("prints"):
         default_storage.delete(prints)
+
+
+def columns_of(turn: Turn) -> dict[str, str]:
+    """What the columns of the file are called here."""
+    return turn.operation.arguments.get("columns") or {}
 
 
 def bad_rows(facts: dict[str, Any]) -> str:
@@ -251,7 +267,11 @@ def copy_some(turn: Turn, batch: Batch, most: int, *, are_shown: bool = False) -
     arguments, row_check = turn.operation.arguments, RowCheck.of(batch.design)
     with (
         default_storage.open(arguments["file"], "rb") as file,
-        closing(read_ahead(file, arguments["format"], Place(**turn.cursor["place"]), row_check, most)) as lots,
+        closing(
+            read_ahead(
+                Reader(file, arguments["format"], Place(**turn.cursor["place"]), columns_of(turn)), row_check, most
+            )
+        ) as lots,
     ):
         for lot in lots:
             if not lot.rows:
@@ -269,9 +289,8 @@ class Lot(NamedTuple):
     place: Place
 
 
-def read_ahead(file: Source, format: str, place: Place, row_check: RowCheck, most: int) -> Generator[Lot, None, None]:
+def read_ahead(reader: Reader, row_check: RowCheck, most: int) -> Generator[Lot, None, None]:
     """Lots of rows, the next one read while the server works on the last. An empty one is the end."""
-    reader = Reader(file, format, place)
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next_lot, reader, row_check, most)
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
@@ -9,91 +10,193 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Project
 from marketplace.rules import Rules
+from marketplace.schema.kinds import KINDS
 
 
-class ProjectForm(forms.Form):
-    """A project as its owner describes it. What it means for the rules stands in `to_fields`."""
+class DesignForm(forms.Form):
+    """What is asked and how it looks: the part of a project that workers read."""
 
     name = forms.CharField(label=_("Name"), max_length=160)
     summary = forms.CharField(
         label=_("In one sentence"), max_length=300, required=False, help_text=_("Shown in the list of work.")
     )
-    audience = forms.ChoiceField(label=_("Who answers"), choices=Project.Audience.choices, initial="public")
     template = forms.CharField(
         label=_("What a worker sees of a row"),
         widget=forms.Textarea(attrs={"rows": 4}),
         required=False,
         help_text=_(
-            "Markdown. {{column}} shows the row’s value, {{image column}} a picture, {{audio column}} a sound."
+            "Markdown. {{column}} shows the row’s value, {{image column}} a picture, {{audio column}} a sound, "
+            "{{video column}} a film."
         ),
     )
     instructions = forms.CharField(
         label=_("Instructions"),
-        widget=forms.Textarea(attrs={"rows": 6}),
+        widget=forms.Textarea(attrs={"rows": 10}),
         required=False,
-        help_text=_("Markdown, beside the question."),
+        help_text=_("Markdown, beside the question. Rules first, then examples, then what looks like one and is not."),
     )
-    reward = forms.CharField(label=_("Pay for one answer"), initial="0.10", help_text=_("Frozen once accepted."))
+    is_distressing = forms.BooleanField(label=_("May be distressing: shown only to people who agreed"), required=False)
+
+    @classmethod
+    def of(cls, project: Project) -> dict[str, Any]:
+        return {name: getattr(project, name) for name in cls.base_fields}
+
+    def to_fields(self) -> dict[str, Any]:
+        """Fields for `update_project`."""
+        return {name: self.cleaned_data[name] for name in self.base_fields}
+
+
+class PayForm(forms.Form):
+    """Pay, how good a label must be, and who may work. What it means for the rules stands in `to_fields`."""
+
+    reward = forms.CharField(label=_("Pay for one answer"), help_text=_("Frozen for a worker once accepted."))
     estimated_seconds = forms.IntegerField(
         label=_("Time for one answer"),
         min_value=1,
-        initial=30,
+        max_value=86_400,
         required=False,
         help_text=_("Your estimate; measured from the tenth answer on."),
     )
     mode = forms.ChoiceField(
         label=_("Ask how many people?"),
-        choices=[("target", _("as many as it takes to be sure")), ("fixed", _("the same number for all"))],
-        initial="target",
+        choices=[
+            ("target", _("as many as it takes to be sure")),
+            ("budget", _("as many as it takes, within a budget")),
+            ("fixed", _("the same number for all")),
+            ("sampled", _("one, and three on a random tenth")),
+        ],
     )
-    target = forms.FloatField(label=_("How sure"), min_value=50, max_value=99.99, initial=95)
-    min_answers = forms.IntegerField(label=_("At least"), min_value=1, max_value=100, initial=2)
+    target = forms.FloatField(label=_("How sure"), min_value=50, max_value=99.99)
+    min_answers = forms.IntegerField(label=_("At least"), min_value=1, max_value=100)
     max_answers = forms.IntegerField(
-        label=_("At most"), min_value=1, max_value=1000, initial=7, help_text=_("Then a person of yours decides.")
+        label=_("At most"), min_value=1, max_value=1000, help_text=_("Then a person of yours decides.")
     )
-    answers = forms.IntegerField(label=_("Fixed number"), min_value=1, max_value=1000, initial=3)
+    answers = forms.IntegerField(label=_("Fixed number"), min_value=1, max_value=1000)
+    budget = forms.CharField(label=_("Budget"), required=False, help_text=_("For one batch, fee included."))
+    gold_share = forms.FloatField(
+        label=_("Hidden known answers"),
+        min_value=0,
+        max_value=50,
+        required=False,
+        help_text=_("Share of a worker’s work that is checked; it falls by itself where there are few."),
+    )
     approve = forms.ChoiceField(
-        label=_("Approve"), choices=[("259200", _("after 3 days, by itself")), ("0", _("at once"))], initial="259200"
+        label=_("Approve"),
+        choices=[
+            ("259200", _("after 3 days, by itself")),
+            ("86400", _("after 1 day, by itself")),
+            ("604800", _("after 7 days, by itself")),
+            ("0", _("at once")),
+        ],
+    )
+    audience = forms.ChoiceField(label=_("Who answers"), choices=Project.Audience.choices)
+    language = forms.ChoiceField(
+        label=_("Language"),
+        required=False,
+        choices=[
+            ("", _("any language")),
+            ("en", _("English")),
+            ("de", _("German")),
+            ("es", _("Spanish")),
+            ("fr", _("French")),
+            ("it", _("Italian")),
+            ("pt", _("Portuguese")),
+            ("ar", _("Arabic")),
+            ("zh", _("Chinese")),
+        ],
+    )
+    countries = forms.CharField(
+        label=_("Countries"), max_length=400, required=False, help_text=_("Codes such as DE, AT; empty for all.")
+    )
+    qualification = forms.ChoiceField(label=_("Qualification"), required=False)
+    qualification_least = forms.IntegerField(
+        label=_("with at least"), required=False, help_text=_("Empty: whoever holds it.")
     )
     quiz_questions = forms.IntegerField(
         label=_("Entry quiz"),
         min_value=0,
         max_value=50,
-        initial=0,
         required=False,
-        help_text=_("Questions of a quiz before the first answer; 0 for hidden checks only."),
+        help_text=_("Questions before the first answer; 0 for hidden checks only."),
     )
-    is_distressing = forms.BooleanField(label=_("May be distressing: shown only to people who agreed"), required=False)
+    quiz_pass = forms.IntegerField(label=_("Right ones to pass"), min_value=0, max_value=50, required=False)
+    requirements = forms.JSONField(
+        label=_("More requirements, as JSON"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("A list of objects with subject, compare and value."),
+    )
 
-    #: Fields of the form that are rules of the project.
-    RULES = ("reward", "estimated_seconds", "mode", "min_answers", "max_answers", "answers")
+    #: Fields of the form that are rules of the project as they stand.
+    RULES = ("reward", "estimated_seconds", "mode", "min_answers", "max_answers", "answers", "quiz_questions")
+    LISTS = ("language", "country")
+
+    def __init__(self, *args: Any, qualifications: Iterable[Any] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.qualifications = {str(one.public_id): one for one in qualifications}
+        named = [(key, one.name) for key, one in self.qualifications.items()]
+        self.fields["qualification"].choices = [("", _("none")), *named]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> dict[str, Any]:
-        """The form's values for a project that exists."""
+        """The form's values for a project."""
         rules = Rules.from_json(project.rules, audience=project.audience)
-        own = {name: getattr(project, name) for name in cls.base_fields if hasattr(project, name)}
-        return (
-            own
-            | {name: getattr(rules, name) for name in cls.RULES}
-            | {
-                "target": round(rules.target * 100, 2),
-                "approve": str(rules.auto_approve_seconds),
-                "quiz_questions": rules.quiz_questions,
-            }
-        )
+        values = {name: getattr(rules, name) for name in cls.RULES} | {
+            "audience": project.audience,
+            "target": round(rules.target * 100, 2),
+            "gold_share": round(rules.gold_share * 100, 2),
+            "budget": rules.budget or "",
+            "approve": str(rules.auto_approve_seconds),
+            "quiz_pass": rules.quiz_pass,
+        }
+        rest = []
+        for item in rules.requirements:
+            subject, compare, value = item.get("subject"), item.get("compare"), item.get("value")
+            if subject == "language" and compare == "==" and "language" not in values:
+                values["language"] = value
+            elif subject == "country" and compare == "in" and "countries" not in values:
+                values["countries"] = ", ".join(value)
+            elif item.get("name") and compare in (">=", "exists") and "qualification" not in values:
+                values |= {"qualification": subject, "qualification_least": value if compare == ">=" else None}
+            else:
+                rest.append(item)
+        return values | {"requirements": rest or None}
 
-    def to_fields(self, before: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Fields for `create_project`; `before` are the rules that the form does not know and keeps."""
+    def clean_reward(self) -> str:
+        return self.cleaned_data["reward"].strip().replace(",", ".")
+
+    def clean_requirements(self) -> list[Any]:
+        rest = self.cleaned_data["requirements"] or []
+        if not isinstance(rest, list):
+            raise forms.ValidationError(_("This must be a list."))
+        return rest
+
+    def to_fields(self, before: dict[str, Any]) -> dict[str, Any]:
+        """Fields for `update_project`; `before` are the rules that the form does not know and keeps."""
         data = self.cleaned_data
-        rules = dict(before or {}) | {name: data[name] for name in self.RULES}
+        rules = dict(before) | {name: data[name] for name in self.RULES}
         rules |= {
-            "target": data["target"] / 100,
+            "target": round(data["target"] / 100, 6),
+            "gold_share": round((data["gold_share"] or 0) / 100, 6),
+            "budget": data["budget"].strip().replace(",", ".") or None,
             "auto_approve_seconds": int(data["approve"]),
             "quiz_questions": data["quiz_questions"] or 0,
+            "requirements": [*self._required(), *data["requirements"]],
         }
-        own = ("name", "summary", "audience", "template", "instructions", "is_distressing")
-        return {name: data[name] for name in own} | {"rules": rules}
+        if data["quiz_questions"]:
+            rules["quiz_pass"] = data["quiz_pass"] or -(-data["quiz_questions"] * 7 // 10)
+        return {"audience": data["audience"], "rules": rules}
+
+    def _required(self) -> Iterator[dict[str, Any]]:
+        data = self.cleaned_data
+        if data["language"]:
+            yield {"subject": "language", "compare": "==", "value": data["language"]}
+        if codes := [code.strip().upper() for code in data["countries"].replace(";", ",").split(",") if code.strip()]:
+            yield {"subject": "country", "compare": "in", "value": codes}
+        if data["qualification"]:
+            least = data["qualification_least"]
+            item = {"subject": data["qualification"], "name": self.qualifications[data["qualification"]].name}
+            yield item | ({"compare": "exists"} if least is None else {"compare": ">=", "value": least})
 
 
 class QuestionForm(forms.Form):
@@ -124,14 +227,50 @@ class QuestionForm(forms.Form):
     high = forms.FloatField(label=_("Most"), required=False)
     left = forms.CharField(label=_("Left column"), required=False, max_length=100)
     right = forms.CharField(label=_("Right column"), required=False, max_length=100)
+    step = forms.FloatField(label=_("In steps of"), required=False)
+    unit = forms.CharField(label=_("Unit"), required=False, max_length=40)
+    help = forms.CharField(
+        label=_("A word of help"), required=False, max_length=2000, help_text=_("Markdown, under the question.")
+    )
+    when_question = forms.CharField(
+        label=_("Ask only if the answer to"),
+        required=False,
+        max_length=64,
+        help_text=_("Column of an earlier question."),
+    )
+    when_op = forms.ChoiceField(
+        label=_("is"),
+        required=False,
+        choices=[
+            ("==", _("this")),
+            ("!=", _("anything but this")),
+            (">=", _("at least this")),
+            ("<=", _("at most this")),
+            ("answered", _("given at all")),
+        ],
+    )
+    when_value = forms.CharField(label=_("Answer"), required=False, max_length=200)
     na = forms.BooleanField(label=_("Offer “cannot tell”"), required=False)
+    stops = forms.ChoiceField(
+        label=_("Decides when to stop asking"),
+        required=False,
+        choices=[("", _("if it is one choice")), ("yes", _("yes")), ("no", _("no"))],
+    )
     tie = forms.BooleanField(label=_("Offer “equally good” (of two)"), required=False)
     optional = forms.BooleanField(label=_("May be left out"), required=False)
-    more = forms.JSONField(label=_("More, as JSON"), required=False, widget=forms.HiddenInput)
+    more = forms.JSONField(
+        label=_("More, as JSON"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("For parts (for), graders (score) and conditions in groups (when)."),
+    )
 
     LABELLED = ("categorical", "multilabel", "ordinal")
     RANGED = ("number", "text", "multilabel")
-    OWN = ("title", "name", "kind", "labels", "min", "max", "left", "right", "na", "tie", "required")
+    OWN = (
+        *("title", "name", "kind", "labels", "min", "max", "left", "right", "na", "tie", "required"),
+        *("step", "unit", "help", "stops"),
+    )
 
     @classmethod
     def of(cls, question: dict[str, Any]) -> dict[str, Any]:
@@ -147,8 +286,29 @@ class QuestionForm(forms.Form):
             "na": question.get("na", False),
             "tie": question.get("tie", False),
             "optional": not question.get("required", True),
-            "more": {name: value for name, value in question.items() if name not in cls.OWN},
+            "step": question.get("step"),
+            "unit": question.get("unit", ""),
+            "help": question.get("help", ""),
+            "stops": {True: "yes", False: "no"}.get(question.get("stops"), ""),  # type: ignore[arg-type]
+            **cls._condition(question.get("when")),
+            "more": {name: value for name, value in question.items() if name not in (*cls.OWN, *cls._plain(question))}
+            or None,
         }
+
+    @classmethod
+    def _plain(cls, question: dict[str, Any]) -> list[str]:
+        """`when`, where the three fields say all of it."""
+        return ["when"] if cls._condition(question.get("when")) else []
+
+    @staticmethod
+    def _condition(when: Any) -> dict[str, Any]:
+        if not isinstance(when, dict) or not set(when) <= {"question", "op", "value"} or "question" not in when:
+            return {}
+        if when.get("op") not in ("==", "!=", ">=", "<=", "answered") or not isinstance(
+            when.get("value", ""), str | int | float
+        ):
+            return {}
+        return {"when_question": when["question"], "when_op": when["op"], "when_value": when.get("value", "")}
 
     def clean_more(self) -> dict[str, Any]:
         more = self.cleaned_data["more"]
@@ -168,6 +328,16 @@ class QuestionForm(forms.Form):
             }
         if kind == "pairwise":
             question |= {side: data[side] for side in ("left", "right") if data[side]} | {"tie": data["tie"]}
+        if kind == "number":
+            question |= {name: data[name] for name in ("step", "unit") if data[name] not in (None, "")}
+        if data["help"]:
+            question["help"] = data["help"]
+        if data["when_question"]:
+            question["when"] = {"question": data["when_question"], "op": data["when_op"] or "=="}
+            if data["when_op"] != "answered":
+                question["when"]["value"] = data["when_value"]
+        if data["stops"] and KINDS[kind].has_classes:
+            question["stops"] = data["stops"] == "yes"
         return question | {"na": data["na"], "required": not data["optional"]}
 
 

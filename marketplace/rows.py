@@ -3,12 +3,13 @@
 Some columns are not data but say something about the row; they are never shown to workers:
 `external_id` (the requester's own id), `priority` (-100 to 100), `group` (a worker gets one of a group),
 `gold` or `gold:<question>` (the key, which makes the row a gold question) and `explanation` (of the key).
+A requester's own names for columns are turned into these, and into those that the template shows, by a mapping.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -101,16 +102,27 @@ def format_of(name: str) -> str | None:
 class Reader:
     """Iterate for `Row` and `BadRow`; `place` tells at any time where another reader could go on.
 
-    After a `BadRow` that leaves the rest unreadable (an open quote, a wrong encoding) there is no more.
+    After a `BadRow` that leaves the rest unreadable (an open quote, a wrong encoding) there is no more. `names` maps
+    columns of the file to what they are called here; a column that maps to "" is left out. `as_it_is`
+    takes every column for data, under whatever name.
     """
 
-    def __init__(self, file: Source, format: str, start: Place | None = None) -> None:
+    def __init__(
+        self,
+        file: Source,
+        format: str,
+        start: Place | None = None,
+        names: Mapping[str, str] | None = None,
+        *,
+        as_it_is: bool = False,
+    ) -> None:
         if format not in FORMATS:
             raise ValueError(f"format must be one of {', '.join(FORMATS)}")
         start = start or Place()
         self.file, self.format = file, format
         self.offset, self.lines, self.rows = start.offset, start.lines, start.rows
         self.header, self.delimiter = list(start.header), start.delimiter
+        self.names, self.as_it_is = dict(names or {}), as_it_is
         self.pending = 0  # bytes read of the record in hand
 
     @property
@@ -159,7 +171,8 @@ class Reader:
         if not self.header:
             self._read_header(texts)
         header, width = self.header, len(self.header)
-        columns = Columns(header)
+        kept = [name for name in header if name]
+        columns = Columns(kept)
         for line, record in self._records(texts):
             if not record:  # an empty line
                 self.offset, self.pending = self.offset + self.pending, 0
@@ -167,8 +180,9 @@ class Reader:
             size = self._next_record(line)
             if len(record) == width:
                 data = dict(zip(header, record))  # noqa: B905  just compared
+                data.pop("", None)
                 # Most rows have nothing to look at: a million of them are read twice.
-                is_plain = size <= LARGEST_FIELD and not columns.reserved
+                is_plain = self.as_it_is or (size <= LARGEST_FIELD and not columns.reserved)
                 yield Row(line, data) if is_plain else columns.row(line, data, size)
             else:
                 yield BadRow(line, "", f"Has {len(record)} cells; the first line names {width} columns.")
@@ -194,9 +208,10 @@ class Reader:
         header = [name.strip() for name in names]
         if not any(header):
             raise Broken(1, "There is no first line that names the columns.")
-        if mistake := mistake_of_columns(header):
+        renamed = [self.names.get(name, name) for name in header]
+        if mistake := mistake_of_columns(header) or mistake_of_columns([name for name in renamed if name]):
             raise Broken(1, mistake)
-        self.header = header
+        self.header = renamed
 
     def _json_rows(self) -> Iterator[Row | BadRow]:
         known: dict[tuple[str, ...], Columns | str] = {}
@@ -209,6 +224,11 @@ class Reader:
             data = read_object(text)
             if isinstance(data, str):
                 yield BadRow(line, "", data)
+                continue
+            if self.names:
+                data = {self.names.get(name, name): value for name, value in data.items() if self.names.get(name, name)}
+            if self.as_it_is:
+                yield Row(line, data)
                 continue
             names = tuple(data)
             columns = known.get(names)

@@ -281,7 +281,9 @@ def offered_to(worker: Worker) -> QuerySet[Batch]:
     `closed_to` says."""
     own = Membership.objects.filter(user=worker.user_id).values("requester")
     known = ~Q(project__audience__in=PRIVATE) | Q(project__requester__in=own)
-    rows = Batch.objects.filter(known, state=Batch.State.OPEN).select_related("project__requester")
+    rows = Batch.objects.filter(known, state=Batch.State.OPEN, project__trial_of=None).select_related(
+        "project__requester"
+    )
     return rows.defer(*LONG_COLUMNS)
 
 

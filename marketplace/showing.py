@@ -23,12 +23,18 @@ class Shown:
 
 
 def show_item(
-    design: Design, data: Mapping[str, Any], requester_id: int, answers: Mapping[str, Any] | None = None
+    design: Design,
+    data: Mapping[str, Any],
+    requester_id: int,
+    answers: Mapping[str, Any] | None = None,
+    samples: Mapping[str, str] | None = None,
 ) -> Shown:
-    """What stands on the work page for one row of data; `answers` are those given before."""
+    """What stands on the work page for one row of data; `answers` are those given before, `samples` stand in for
+    media that is not fetched yet, by address."""
     template = compile_template(design.template)
     addresses = [data.get(column) for column in template.media_columns] + _paired(design.schema, data)
     files = media_addresses(requester_id=requester_id, values=addresses)
+    files = {**(samples or {}), **files}
     content = template.render(data, files.get) if design.template.strip() else _as_facts(design.schema, data)
     return Shown(content, widgets_of(design.schema, data, files.get, answers))
 

@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from marketplace.views import messages, public, requester, team, work, worker
+from marketplace.views import blocks, design, hooks, messages, public, requester, team, work, worker
 from marketplace.views.media import show_media
+from marketplace.views.uploads import media_again, media_upload, studio_media
 
 urlpatterns = [
     path("", public.home, name="home"),
@@ -34,13 +35,32 @@ urlpatterns = [
     path("studio/messages/<uuid:thread_id>/read/", messages.studio_thread_read, name="studio_thread_read"),
     path("studio/messages/report/<uuid:message_id>/", messages.studio_message_report, name="studio_message_report"),
     path("studio/", requester.studio, name="studio"),
-    path("studio/new/", requester.studio_project_new, name="studio_project_new"),
+    path("studio/new/", design.studio_project_new, name="studio_project_new"),
     path("studio/projects/<uuid:project_id>/", requester.studio_project, name="studio_project"),
-    path("studio/projects/<uuid:project_id>/edit/", requester.studio_project_edit, name="studio_project_edit"),
-    path("studio/projects/<uuid:project_id>/upload/", requester.studio_batch_new, name="studio_batch_new"),
-    path("studio/batches/", requester.studio_batches, name="studio_batches"),
+    path("studio/projects/<uuid:project_id>/data/", design.studio_data, name="studio_data"),
+    path("studio/projects/<uuid:project_id>/sample.csv", design.studio_sample, name="studio_sample"),
+    path("studio/projects/<uuid:project_id>/upload/", design.studio_batch_new, name="studio_batch_new"),
+    path("studio/projects/<uuid:project_id>/edit/", design.studio_project_edit, name="studio_project_edit"),
+    path("studio/projects/<uuid:project_id>/preview/", design.studio_preview, name="studio_preview"),
+    path("studio/projects/<uuid:project_id>/trial/", design.studio_trial, name="studio_trial"),
+    path("studio/projects/<uuid:project_id>/trial/start/", design.studio_trial_start, name="studio_trial_start"),
+    path("studio/projects/<uuid:project_id>/trial/use/", design.studio_trial_use, name="studio_trial_use"),
+    path("studio/projects/<uuid:project_id>/pay/", design.studio_pay, name="studio_pay"),
+    path("studio/projects/<uuid:project_id>/price/", design.studio_price, name="studio_price"),
+    path("studio/drafts/<uuid:batch_id>/columns/", design.studio_columns, name="studio_columns"),
     path("studio/team/", team.studio_team, name="studio_team"),
     path("studio/team/invite/", team.invite, name="studio_invite"),
+    path("studio/team/name/", team.rename, name="studio_rename"),
+    path("studio/team/members/<int:member_id>/", team.change_member, name="studio_member"),
     path("studio/team/tokens/", team.new_token, name="studio_token_new"),
     path("studio/team/tokens/<str:prefix>/end/", team.end_token, name="studio_token_end"),
+    path("studio/webhooks/", hooks.studio_webhooks, name="studio_webhooks"),
+    path("studio/webhooks/new/", hooks.webhook_new, name="webhook_new"),
+    path("studio/webhooks/<uuid:webhook_id>/", hooks.studio_webhook, name="studio_webhook"),
+    path("studio/webhooks/<uuid:webhook_id>/<slug:act>/", hooks.webhook_act, name="webhook_act"),
+    path("studio/media/", studio_media, name="studio_media"),
+    path("studio/media/upload/", media_upload, name="media_upload"),
+    path("studio/media/<uuid:media_id>/again/", media_again, name="media_again"),
+    path("studio/blocks/", blocks.studio_blocks, name="studio_blocks"),
+    path("studio/blocks/act/", blocks.block_act, name="block_act"),
 ]

@@ -127,10 +127,13 @@ class Sureness:
     is_calibrated: bool
     answers_each: float | None
     by_answers: list[tuple[int, int]]
+    #: Where the share of right labels lies, if the confidences are what they say (95 %).
+    low: float | None = None
+    high: float | None = None
 
 
 SETTLED = """
-SELECT b.answers, count(*), sum(b.confidence), bool_and(b.is_calibrated)
+SELECT b.answers, count(*), sum(b.confidence), bool_and(b.is_calibrated), sum(b.confidence * (1 - b.confidence))
 FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id
 WHERE h.batch_id = %s AND h.lane = 0 AND b.state IN ('settled', 'overruled', 'disputed')
 GROUP BY 1 ORDER BY 1
@@ -147,7 +150,11 @@ def sureness_of(batch: Batch) -> Sureness:
             return Sureness(0, None, False, None, [])
         mean = sum(row[2] for row in rows) / labels
         each = sum(row[0] * row[1] for row in rows) / labels
-        return Sureness(labels, mean, all(row[3] for row in rows), each, [(row[0], row[1]) for row in rows])
+        reach = 1.96 * math.sqrt(max(sum(row[4] for row in rows), 0)) / labels
+        return Sureness(
+            labels, mean, all(row[3] for row in rows), each, [(row[0], row[1]) for row in rows],
+            max(mean - reach, 0.0), min(mean + reach, 1.0),
+        )  # fmt: skip
 
     return fresh(f"sureness:{batch.pk}", count)
 

@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from quality.views import audit, batches, proof, quiz, review
+from quality.views import audit, batches, crowd, dashboard, known, proof, quiz, review
 
 urlpatterns = [
+    path("studio/batches/", dashboard.studio_batches, name="studio_batches"),
     path("studio/batches/<uuid:batch_id>/", batches.studio_batch, name="studio_batch"),
+    path("studio/batches/<uuid:batch_id>/workers/", crowd.studio_workers, name="studio_workers"),
+    path("studio/batches/<uuid:batch_id>/clone/", batches.batch_clone, name="batch_clone"),
     path("studio/batches/<uuid:batch_id>/now/", batches.studio_batch_now, name="studio_batch_now"),
     path("studio/batches/<uuid:batch_id>/upload/", batches.batch_upload, name="batch_upload"),
     path("studio/batches/<uuid:batch_id>/results/", batches.studio_results, name="studio_results"),
@@ -33,6 +36,11 @@ urlpatterns = [
     path("certificates/<uuid:certificate_id>/", proof.public_certificate, name="public_certificate"),
     path("certificates/<uuid:certificate_id>/file/", proof.public_certificate_file, name="public_certificate_file"),
     path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
+    path("studio/projects/<uuid:project_id>/known/", known.studio_known, name="studio_known"),
+    path("studio/projects/<uuid:project_id>/known/mark/", known.known_mark, name="known_mark"),
+    path("studio/projects/<uuid:project_id>/quiz/", known.studio_quiz, name="studio_quiz"),
+    path("studio/projects/<uuid:project_id>/quiz/add/", known.quiz_add, name="quiz_add"),
+    path("studio/known/<uuid:gold_id>/<slug:act>/", known.known_act, name="known_act"),
     path("audit/workers/", audit.audit_workers, name="audit_workers"),
     path("audit/workers/<uuid:worker_id>/", audit.audit_worker, name="audit_worker"),
     path("audit/workers/<uuid:worker_id>/decide/", audit.audit_decide, name="audit_decide"),

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Empty, Input
-from lifecycle.deliver import send_ping, shown_secret
-from marketplace.api.finding import requester_for, webhook_for, worker_of
+from lifecycle.deliver import redeliver, send_ping, shown_secret
+from marketplace.api.finding import one, requester_for, webhook_for, worker_of
 from marketplace.models import Webhook, WebhookDelivery
 from marketplace.services import hooks
 
@@ -59,6 +59,7 @@ class HookChangeIn(Input):
 
 
 class DeliveryOut(serializers.Serializer):
+    id = serializers.IntegerField(source="pk")
     event = serializers.CharField()
     attempt = serializers.IntegerField()
     status = serializers.IntegerField(source="response_code", allow_null=True)
@@ -133,3 +134,10 @@ class Deliveries(Endpoint):
     def get(self, request: Request, webhook_id: uuid.UUID) -> Any:
         """Every attempt to deliver, newest first."""
         return webhook_for(request, webhook_id).deliveries.all()
+
+
+class DeliveryAgain(Endpoint):
+    @act("write", "work", takes=Empty, status=202, keyed=True, tag="webhooks")
+    def post(self, request: Request, webhook_id: uuid.UUID, delivery_id: int, data: dict[str, Any]) -> None:
+        """Send it once more, under the same id."""
+        redeliver(delivery=one(webhook_for(request, webhook_id).deliveries.all(), pk=delivery_id))

@@ -23,6 +23,7 @@ from core.operations import cancel_operation
 from lifecycle.close import close_batch
 from lifecycle.post_row import post_row
 from lifecycle.publish import add_rows, check_upload, publish_batch
+from lifecycle.trial import start_trial
 from marketplace.api.finding import as_role, batch_for, hit_for, project_for, requester_for
 from marketplace.models import Batch, Hit, Project, Requester
 from marketplace.rules import MODES
@@ -88,7 +89,8 @@ class Projects(Endpoint):
     @act("read", query=ProjectQuery, gives=ProjectOut, paged=True, tag="projects")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Project]:
         """Projects of your organisations."""
-        rows = projects_of(request.user).select_related("requester").filter(archived_at__isnull=not query["archived"])
+        rows = projects_of(request.user).select_related("requester").filter(trial_of=None)
+        rows = rows.filter(archived_at__isnull=not query["archived"])
         return rows.filter(requester__public_id=query["organisation"]) if "organisation" in query else rows
 
     @act("write", takes=ProjectIn, gives=ProjectOut, status=201, keyed=True, tag="projects")
@@ -269,7 +271,8 @@ class Batches(Endpoint):
     @act("read", query=BatchQuery, gives=BatchOut, paged=True, tag="batches")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Batch]:
         """Batches of your organisations."""
-        rows = batches_of(request.user).defer("design", "project__questions", "project__template")
+        rows = batches_of(request.user).filter(project__trial_of=None)
+        rows = rows.defer("design", "project__questions", "project__template")
         if "project" in query:
             rows = rows.filter(project__public_id=query["project"])
         return rows.filter(state=query["state"]) if "state" in query else rows
@@ -384,6 +387,34 @@ def _named(request: Request, name: str) -> tuple[str, str]:
 
 def _kind(request: Request) -> str:
     return (request.content_type or "").partition(";")[0].strip().lower()
+
+
+class ColumnsIn(Input):
+    columns = JsonObject(help_text="Column of the file -> what it is called here; an empty text leaves it out.")
+
+
+class BatchColumns(Endpoint):
+    @act("write", takes=ColumnsIn, gives=BatchOut, tag="batches")
+    def put(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Batch:
+        """Say what the columns of a draft's file are called here (managers), such as `{"photo_url": "picture", "label":
+        "gold"}`. Then check it again."""
+        names = {str(column): str(name or "") for column, name in data["columns"].items()}
+        return posting.name_columns(batch=batch_for(request, batch_id, "manager"), names=names)
+
+
+class TrialIn(Input):
+    rows = serializers.ListField(
+        required=False, child=JsonObject(), max_length=10, default=[], help_text="Where no draft has a file."
+    )
+
+
+class ProjectTrial(Endpoint):
+    @act("write", takes=TrialIn, gives=BatchOut, status=201, keyed=True, tag="projects")
+    def post(self, request: Request, project_id: uuid.UUID, data: dict[str, Any]) -> Batch:
+        """Try the project as it is now: an unpaid batch for members, with the first rows of its newest draft. Nothing
+        of it becomes part of the project's results (reviewers)."""
+        project = project_for(request, project_id, "reviewer")
+        return start_trial(project=project, user=request.user, rows=data["rows"])
 
 
 class BatchCheck(Endpoint):

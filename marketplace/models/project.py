@@ -36,6 +36,8 @@ class Project(models.Model):
     quiz = models.OneToOneField(
         "workers_app.Qualification", null=True, blank=True, on_delete=models.SET_NULL, related_name="quiz_of"
     )
+    #: A twin in which members try the work: its answers teach nothing about the real one.
+    trial_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="trials")
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
@@ -99,6 +101,9 @@ class Batch(models.Model):
     upload = models.FileField(upload_to="uploads/%Y/%m/", max_length=200, blank=True)
     upload_name = models.CharField(max_length=200, blank=True, help_text="As its owner calls it.")
     upload_format = models.CharField(max_length=5, blank=True)
+    upload_columns = models.JSONField(
+        default=dict, blank=True, help_text="Column of the file -> what it is called here; empty: left out."
+    )
     upload_facts = models.JSONField(default=dict, blank=True, help_text="What the check of the file found.")
     created_at = models.DateTimeField(default=timezone.now)
     published_at = models.DateTimeField(null=True, blank=True)

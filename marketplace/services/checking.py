@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -104,9 +104,9 @@ class Check:
             "columns": self.columns,
         }
 
-    def read(self, file: Source, format: str) -> Iterator[None]:
+    def read(self, file: Source, format: str, names: Mapping[str, str] | None = None) -> Iterator[None]:
         """Check on from `place`, stopping after every few thousand rows for the caller to look at the clock."""
-        reader = Reader(file, format, self.place)
+        reader = Reader(file, format, self.place, names)
         held: list[Row] = []
         until = reader.offset + MOST_BYTES
         for row in reader:

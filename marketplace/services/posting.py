@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -17,7 +20,7 @@ from core.errors import Conflict, InsufficientFunds, Invalid
 from core.states import move
 from marketplace.errors import BatchNotOpen
 from marketplace.models import Batch, Hit, Project
-from marketplace.rows import FORMATS, format_of
+from marketplace.rows import FORMATS, BadRow, Reader, format_of
 from marketplace.rules import Rules
 from marketplace.selectors import freeze_design
 from marketplace.services import telling
@@ -79,7 +82,7 @@ def attach_upload(*, batch: Batch, file: File, name: str, format: str | None = N
     format = known_format(name, format)
     before, stored = batch.upload.name, store_upload(file=file, format=format)
     changed = Batch.objects.filter(pk=batch.pk, state=Batch.State.DRAFT).update(
-        upload=stored, upload_name=name[-200:], upload_format=format, upload_facts={}
+        upload=stored, upload_name=name[-200:], upload_format=format, upload_facts={}, upload_columns={}
     )
     if not changed:
         default_storage.delete(stored)
@@ -88,6 +91,60 @@ def attach_upload(*, batch: Batch, file: File, name: str, format: str | None = N
         default_storage.delete(before)
     batch.refresh_from_db()
     return batch
+
+
+def name_columns(*, batch: Batch, names: Mapping[str, str]) -> Batch:
+    """Say what the columns of a draft's file are called here; a column named "" is left out. It is checked anew then.
+
+    Raises
+    ------
+    Invalid
+        Naming the column that is not in the file, or the name that two would have.
+    Conflict
+        When the batch is no draft any more.
+    """
+    if batch.state != Batch.State.DRAFT or not batch.upload:
+        raise not_a_draft()
+    there = sample_of(batch, most=1).columns
+    errors = {column: "The file has no such column." for column in names if column not in there}
+    renamed = [names.get(column, column) for column in there]
+    for column, name in zip(there, renamed, strict=True):
+        if name and renamed.count(name) > 1:
+            errors[column] = f'Two columns would be called "{name}". Leave one out.'
+    if not any(renamed):
+        errors["columns"] = "Every column would be left out. Keep one."
+    if errors:
+        raise Invalid("The columns do not fit. Nothing was changed.", errors=errors)
+    kept = {column: name for column, name in names.items() if name != column}
+    changed = Batch.objects.filter(pk=batch.pk, state=Batch.State.DRAFT)
+    if not changed.update(upload_columns=kept, upload_facts={}):
+        raise not_a_draft()
+    batch.refresh_from_db()
+    return batch
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a draft's file as they stand in it, and what stops it from being read."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    mistake: str = ""
+
+
+def sample_of(batch: Batch, most: int = 5) -> Sample:
+    """The beginning of the uploaded file, under its own names: nothing is renamed or checked."""
+    rows: list[dict[str, Any]] = []
+    mistake = ""
+    with batch.upload.open("rb") as file:
+        reader = Reader(file, batch.upload_format, as_it_is=True)
+        for row in islice(reader, most):
+            if isinstance(row, BadRow):
+                mistake = mistake or str(row)
+            else:
+                rows.append(row.data)
+        columns = list(reader.header) or list(dict.fromkeys(name for row in rows for name in row))
+    return Sample(columns, rows, mistake)
 
 
 def not_a_draft() -> Conflict:
@@ -120,6 +177,8 @@ def clone_batch(*, batch: Batch, name: str = "") -> Batch:
     if batch.upload:
         with batch.upload.open("rb") as file:
             attach_upload(batch=clone, file=file, name=batch.upload_name, format=batch.upload_format)
+        if batch.upload_columns:
+            name_columns(batch=clone, names=batch.upload_columns)
     return clone
 
 

@@ -22,7 +22,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "floor": money.parse(settings.HOURLY_FLOOR),
         "fee_share": settings.FEE_BASIS_POINTS / 10_000,
         "currency": settings.LEDGER_CURRENCY,
-        "open_batches": Batch.objects.filter(state=Batch.State.OPEN).count(),
+        "open_batches": Batch.objects.filter(state=Batch.State.OPEN, project__trial_of=None).count(),
     }
     return render(request, "public/home.html", figures)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -13,12 +14,13 @@ from core.errors import DomainError
 from core.pages import tell
 from marketplace.models import Membership, Requester
 from marketplace.selectors import requesters_of
-from marketplace.services.members import invite_member
+from marketplace.services.members import change_role, invite_member, remove_member, rename_organisation
 from marketplace.views.requester import for_requesters
 from users.models import ApiToken
 from users.services import create_token, revoke_token
 
 SCOPES = ("read", "write", "money")
+PAGE = 50
 
 
 @require_safe
@@ -30,7 +32,9 @@ def studio_team(request: HttpRequest, requester: Requester) -> HttpResponse:
 def _page(request: HttpRequest, requester: Requester, secret: str = "", link: str = "") -> HttpResponse:
     context = {
         "requester": requester,
-        "members": requester.memberships.select_related("user").order_by("pk"),
+        "members": Paginator(requester.memberships.select_related("user").order_by("pk"), PAGE).get_page(
+            request.GET.get("page")
+        ),
         "may_invite": _owns(request, requester),
         "roles": Membership.Role.choices,
         "tokens": ApiToken.objects.filter(user=request.user, revoked_at=None).order_by("-pk"),  # type: ignore[misc]
@@ -59,6 +63,39 @@ def invite(request: HttpRequest, requester: Requester) -> HttpResponse:
         return redirect("studio_team")
     address = f"{reverse('account_signup')}?invitation={invitation.code}"
     return _page(request, requester, link=request.build_absolute_uri(address))
+
+
+@require_POST
+@for_requesters
+def change_member(request: HttpRequest, requester: Requester, member_id: int) -> HttpResponse:
+    """Another role, or out of the organisation. Anybody may leave it themselves."""
+    membership = get_object_or_404(requester.memberships.select_related("user"), pk=member_id)
+    is_leaving = membership.user_id == request.user.pk and request.POST.get("do") == "remove"
+    if not (is_leaving or _owns(request, requester)):
+        raise Http404
+    try:
+        if request.POST.get("do") == "remove":
+            remove_member(membership=membership, by=request.user)
+            messages.success(request, _("%s is no member any more.") % membership.user.email)
+        else:
+            change_role(membership=membership, role=request.POST.get("role", ""), by=request.user)
+            messages.success(request, _("%s has another role now.") % membership.user.email)
+    except DomainError as refusal:
+        tell(request, refusal)
+    return redirect("enter_any" if is_leaving else "studio_team")
+
+
+@require_POST
+@for_requesters
+def rename(request: HttpRequest, requester: Requester) -> HttpResponse:
+    if not _owns(request, requester):
+        raise Http404
+    try:
+        rename_organisation(requester=requester, name=request.POST.get("name", ""))
+        messages.success(request, _("Workers see the new name from now on."))
+    except DomainError as refusal:
+        tell(request, refusal)
+    return redirect("studio_team")
 
 
 @require_POST

@@ -73,8 +73,15 @@ def _on(request: HttpRequest, worker: Worker, batch: Batch) -> HttpResponse:
     except DomainError as refusal:
         if not held:
             messages.info(request, refusal.message)
-            return redirect("find_work")
+            return redirect(list_of(batch))
     return redirect("work_page", held[0])
+
+
+def list_of(batch: Batch) -> str:
+    """Where a worker goes when nothing is left: the list of work, or from a trial its page."""
+    if batch.project.trial_of_id is None:
+        return reverse("find_work")
+    return reverse("studio_trial", args=[batch.project.trial_of.public_id])  # type: ignore[union-attr]
 
 
 @require_POST
@@ -127,11 +134,12 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     last = assignment.answers.order_by("-version").first() if assignment.state != State.ACCEPTED else None
     if not _can_be_answered(assignment, last):
         messages.info(request, _("That one is handed in or given back. Choose what to do next."))
-        return redirect("find_work")
+        return redirect(list_of(assignment.batch))
     batch = assignment.batch
     design = design_of(batch)
     requester = batch.project.requester
     context = {
+        "list": list_of(batch),
         "stages": [_stage_of(one, last if one == assignment else None) for one in _sheet(worker, assignment)],
         "project": batch.project,
         "batch": batch,
@@ -314,7 +322,7 @@ def work_return(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) 
         messages.warning(request, refusal.message)
     if not is_form:
         return HttpResponse(status=204)
-    return redirect("find_work") if then == "list" else _on(request, worker, assignment.batch)
+    return redirect(list_of(assignment.batch)) if then == "list" else _on(request, worker, assignment.batch)
 
 
 def _why(request: HttpRequest) -> tuple[str, str, str]:

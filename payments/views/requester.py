@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.errors import DomainError, NotAllowed
 from core.pages import tell
 from core.templatetags.touchstone import SYMBOLS
 from marketplace.models import Batch, Hit, Membership, Requester
-from marketplace.selectors import requesters_of
+from marketplace.selectors import batches_of, requesters_of
 from marketplace.views.requester import for_requesters
 from payments.models import Account, Deposit, Entry
 from payments.selectors import balance
@@ -94,7 +95,15 @@ def ask_deposit(request: HttpRequest, requester: Requester) -> HttpResponse:
         tell(request, refusal)
     else:
         messages.success(request, _("Announced. It is yours to spend as soon as staff have seen it on the account."))
-    return redirect("studio_money")
+    then = batches_of(request.user).filter(public_id=_uuid(request.POST.get("then", ""))).first()
+    return redirect("studio_batch", then.public_id) if then else redirect("studio_money")
+
+
+def _uuid(written: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(written)
+    except ValueError:
+        return None
 
 
 @require_safe

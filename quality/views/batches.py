@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import math
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
+from django.db.models import Sum
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from core import charts
-from core.errors import DomainError
+from core import charts, money
+from core.errors import DomainError, Invalid
 from core.models import Operation
 from core.operations import cancel_operation
 from core.pages import tell
-from core.templatetags.touchstone import duration
+from core.templatetags.touchstone import SYMBOLS, duration
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
 from lifecycle.export import file_name, start_export
-from lifecycle.publish import check_upload, publish_batch, subject_of
+from lifecycle.publish import add_rows, check_upload, publish_batch, subject_of
 from marketplace import figures as work
 from marketplace.models import Batch, Membership, Requester
-from marketplace.schema import CANT_TELL
+from marketplace.rules import Rules
+from marketplace.schema import CANT_TELL, schema_of
 from marketplace.selectors import batches_of, design_of, requesters_of
-from marketplace.services.posting import attach_upload, pause_batch, preview_batch, resume_batch
+from marketplace.services.posting import (
+    ask_for_more,
+    attach_upload,
+    clone_batch,
+    extend_batch,
+    pause_batch,
+    preview_batch,
+    resume_batch,
+)
+from marketplace.views.design import priced
 from marketplace.views.requester import for_requesters
-from payments.models import Account
+from marketplace.views.steps import steps_of
+from payments.models import Account, Deposit
 from payments.selectors import balance
 from quality import figures
+from quality.curves import Curve, curve_of
+from quality.dashboard import summaries_of
 from quality.models import Belief
 from quality.services.exporting import count_rows
 
@@ -54,6 +69,8 @@ def batch_of(request: HttpRequest, batch_id: uuid.UUID, role: str = Membership.R
 def batch_context(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
     """What every page of a batch shows on top."""
     arguments = [batch.public_id]
+    purse = figures.purse_of(batch) if batch.published_at else figures.Purse(0, 0, 0, 0, 0)
+    summary = summaries_of([batch])[batch.pk]
     return {
         "batch": batch,
         "project": batch.project,
@@ -68,7 +85,13 @@ def batch_context(request: HttpRequest, batch: Batch, here: str) -> dict[str, An
             ("studio_review", _("Review"), reverse("studio_review", args=arguments), ""),
             ("studio_results", _("Results"), reverse("studio_results", args=arguments), ""),
             ("studio_proof", _("Proof"), reverse("studio_proof", args=arguments), ""),
+            ("studio_workers", _("Workers"), reverse("studio_workers", args=arguments), ""),
         ],
+        # What the acts of the batch would cost, or bring back.
+        "held_now": purse.held + purse.repair,
+        "item_count": summary.items,
+        "disputed_count": summary.disputed,
+        "more_cost": summary.items * batch.price,
         "here": here,
         "may_write": batches_of(request.user, Membership.Role.MANAGER).filter(pk=batch.pk).exists(),
     }
@@ -86,6 +109,8 @@ def inside(request: HttpRequest, batch: Batch, here: str) -> dict[str, Any]:
 def studio_batch(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """A draft with its price, or what a published batch is doing now."""
     batch = batch_of(request, batch_id)
+    if batch.project.trial_of_id:
+        return redirect("studio_trial", batch.project.trial_of.public_id)  # type: ignore[union-attr]
     if batch.state in (Batch.State.DRAFT, Batch.State.PUBLISHING):
         return render(request, "batch/draft.html", batch_context(request, batch, "studio_batch") | _draft(batch))
     return render(request, "batch/live.html", batch_context(request, batch, "studio_batch") | _live(batch))
@@ -122,14 +147,23 @@ def _draft(batch: Batch) -> dict[str, Any]:
     errors = list(facts.get("errors", []))
     if not errors and operation and operation.state == Operation.State.FAILED:
         errors = list(operation.result.get("errors", [])) if isinstance(operation.result.get("errors"), list) else []
+    project = batch.project
+    price: dict[str, Any] = {}
     preview, refusal = None, None
     if facts and not errors:
+        price = priced(project, batch, project.rules, project.audience)
         try:
             preview = preview_batch(batch=batch)
         except DomainError as wrong:
-            refusal = wrong
-    requester = batch.project.requester
+            refusal, price = wrong, {}
+    requester = project.requester
+    asked = requester.deposits.filter(state=Deposit.State.REQUESTED).aggregate(sum=Sum("amount"))["sum"] or 0
     available = balance(Account.Kind.AVAILABLE, requester.pk, requester.currency)
+    missing = max(preview.put_aside - available, 0) if preview else 0
+    try:
+        rules = Rules.from_json(project.rules, audience=project.audience)
+    except DomainError:
+        rules = None
     is_busy = operation is not None and operation.state in UNDER_WAY
     state = (operation.state, operation.done, operation.total, operation.error) if operation else ()
     return {
@@ -141,10 +175,19 @@ def _draft(batch: Batch) -> dict[str, Any]:
         "preview": preview,
         "price_refusal": refusal,
         "available": available,
-        "is_short": preview is not None and preview.put_aside > available,
-        "fee_share": settings.FEE_BASIS_POINTS / 10_000,
+        "is_short": missing > 0,
+        "missing": missing,
+        "missing_amount": money.format_amount(-(-missing // money.CENT) * money.CENT),
+        "announced": asked,
+        "symbol": SYMBOLS.get(requester.currency, requester.currency).strip(),
+        "price": price,
+        "rules": rules,
+        "reward": rules.reward_micros if rules else 0,
+        "questions": schema_of(project.questions),
+        "steps": steps_of(project, batch, "publish"),
+        "is_tried": project.trials.filter(batches__participations__isnull=False).exists(),
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
-        "seen": _seen(batch.state, batch.upload_name, facts, state, available),
+        "seen": _seen(batch.state, batch.upload_name, facts, state, available, asked),
     }
 
 
@@ -163,6 +206,11 @@ def _live(batch: Batch) -> dict[str, Any]:
     left = progress.total - progress.done - progress.cancelled - progress.parked
     answers_left = max(left, 0) * (sure.answers_each or 1) if left else 0
     alpha = figures.agreement_of(batch)
+    curve = curve_of(batch)
+    kinds = ("add_rows", "close")
+    operation = Operation.objects.filter(subject=subject_of(batch), kind__in=kinds).order_by("-pk").first()
+    if operation and operation.state == Operation.State.DONE:
+        operation = None
     found: dict[str, Any] = {
         "progress": progress,
         "parts": _parts(progress),
@@ -180,9 +228,14 @@ def _live(batch: Batch) -> dict[str, Any]:
         "feed": feed,
         "speed_chart": _speed_chart(speed, is_open=batch.state == Batch.State.OPEN),
         "answers_chart": _answers_chart(sure),
+        "curve_chart": _curve_chart(curve, sure, design_of(batch).rules) if curve else None,
+        "curve": curve,
+        "operation": operation,
+        "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
         "rules": design_of(batch).rules,
     }
-    shown = [progress, taken, sure, speed.bars, purse, crowd, known, pay, alpha, feed, batch.state]
+    shown = [progress, taken, sure, speed.bars, purse, crowd, known, pay, alpha, feed, batch.state, curve]
+    shown.append((operation.state, operation.done, operation.total) if operation else None)
     return found | {"seen": _seen(str(shown))}
 
 
@@ -250,6 +303,25 @@ def _speed_chart(speed: figures.Speed, *, is_open: bool) -> charts.Chart:
     )
 
 
+def _curve_chart(curve: Curve, sure: figures.Sureness, rules: Rules) -> charts.Chart:
+    """How right fewer or more answers an item would have been, on this batch's own judgments."""
+    points = [(float(one.answers), one.share) for one in curve.points]
+    told = ", ".join(f"{one.answers}: {one.share:.0%}" for one in curve.points)
+    measure = _("right, by known answers") if curve.is_known else _("equal to the label decided in the end")
+    message = _("Majority of so many answers, %(measure)s. %(told)s") % {"measure": measure, "told": told}
+    target = (rules.target, _("target %d %%") % round(rules.target * 100)) if rules.is_adaptive else None
+    return charts.lines(
+        [charts.Series(_("majority"), points, "b")],
+        message=message,
+        x_axis=_("answers an item"),
+        head=(_("Series"), _("Answers"), _("Share")),
+        low=math.floor(min(share for _answers, share in points) * 20) / 20,
+        high=1.0,
+        percent=True,
+        target=target,
+    )
+
+
 def _answers_chart(sure: figures.Sureness) -> charts.Chart:
     points = [(str(answers), count) for answers, count in sure.by_answers]
     message = _("Labels by the number of answers they took: %s") % (
@@ -266,39 +338,106 @@ def _cancel(batch: Batch) -> None:
         cancel_operation(operation=operation)
 
 
-#: What the buttons of a batch do, and what is then said.
-ACTS: dict[str, tuple[Callable[[Batch], Any], Any]] = {
-    "publish": (lambda batch: publish_batch(batch=batch), ""),
-    "check": (lambda batch: check_upload(batch=batch), ""),
-    "cancel": (_cancel, gettext_lazy("Cancelled. What was copied is taken back.")),
-    "pause": (
-        lambda batch: pause_batch(batch=batch),
-        gettext_lazy("Paused. Work already accepted can be finished and is paid."),
-    ),
-    "resume": (lambda batch: resume_batch(batch=batch), gettext_lazy("Open again.")),
-    "close": (
-        lambda batch: close_batch(batch=batch),
-        gettext_lazy("Closed. What no answer needs has come back to you."),
-    ),
+def _more(batch: Batch, request: HttpRequest) -> str:
+    """So many more answers on every item, or on the disputed ones."""
+    written = request.POST.get("answers", "")
+    ids = None
+    if request.POST.get("disputed"):
+        disputed = Belief.objects.filter(hit__batch=batch, hit__lane=0, state=Belief.State.DISPUTED)
+        ids = list(disputed.values_list("hit_id", flat=True).distinct())
+    reached = ask_for_more(batch=batch, answers=int(written) if written.isdecimal() else 0, hit_ids=ids)
+    return ngettext("Asked for on %d item.", "Asked for on %d items.", reached) % reached
+
+
+def _rows(batch: Batch, request: HttpRequest) -> str:
+    file = request.FILES.get("file")
+    if file is None:
+        raise Invalid(errors={"file": _("Choose a table.")})
+    add_rows(batch=batch, file=file, name=file.name or "table.csv")
+    return _("Its rows are checked and added now; the page shows how far that is.")
+
+
+def _extend(batch: Batch, request: HttpRequest) -> str:
+    written = request.POST.get("expires_at", "")
+    try:
+        until = dt.datetime.fromisoformat(written).replace(tzinfo=dt.UTC) if written else None
+    except ValueError:
+        raise Invalid(errors={"expires_at": _("Write a day and a time.")}) from None
+    extend_batch(batch=batch, expires_at=until)
+    return _("Saved.")
+
+
+def _publish(batch: Batch, request: HttpRequest) -> str:
+    publish_batch(batch=batch)
+    return ""
+
+
+def _check(batch: Batch, request: HttpRequest) -> str:
+    check_upload(batch=batch)
+    return ""
+
+
+def _cancelled(batch: Batch, request: HttpRequest) -> str:
+    _cancel(batch)
+    return _("Cancelled. What was copied is taken back.")
+
+
+def _pause(batch: Batch, request: HttpRequest) -> str:
+    pause_batch(batch=batch)
+    return _("Paused. Work already accepted can be finished and is paid.")
+
+
+def _resume(batch: Batch, request: HttpRequest) -> str:
+    resume_batch(batch=batch)
+    return _("Open again.")
+
+
+def _close(batch: Batch, request: HttpRequest) -> str:
+    close_batch(batch=batch)
+    return _("Closed. What no answer needs has come back to you.")
+
+
+#: What the buttons of a batch do; each says what was done, or raises.
+ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
+    "publish": _publish,
+    "check": _check,
+    "cancel": _cancelled,
+    "pause": _pause,
+    "resume": _resume,
+    "close": _close,
+    "extend": _extend,
+    "more": _more,
+    "rows": _rows,
 }
 
 
 @require_POST
 @for_requesters
 def batch_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, act: str) -> HttpResponse:
-    """Publish, cancel, pause, resume, close."""
+    """Publish, cancel, pause, resume, close, extend, more answers, more rows."""
     batch = batch_of(request, batch_id, Membership.Role.MANAGER)
     if act not in ACTS:
         raise Http404
-    do, said = ACTS[act]
     try:
-        do(batch)
+        said = ACTS[act](batch, request)
     except DomainError as refusal:
         tell(request, refusal)
     else:
         if said:
-            messages.success(request, str(said))
+            messages.success(request, said)
     return redirect("studio_batch", batch.public_id)
+
+
+@require_POST
+@for_requesters
+def batch_clone(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
+    """A new draft of the same project, with a copy of the same table; it is checked at once."""
+    batch = batch_of(request, batch_id, Membership.Role.MANAGER)
+    clone = clone_batch(batch=batch)
+    if clone.upload:
+        check_upload(batch=clone)
+    messages.success(request, _("A copy, as a draft. It goes by the project as it is now."))
+    return redirect("studio_batch", clone.public_id)
 
 
 @require_POST
@@ -427,9 +566,8 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "decided_count": count_rows(batch, "labels", "decided"),
         "query": "".join(f"{key}={value}&" for key, value in request.GET.items() if key != "page" and value),
     }
-    return render(
-        request, "batch/results.html", batch_context(request, batch, "studio_results") | context | _exports(batch)
-    )
+    around = batch_context(request, batch, "studio_results")
+    return render(request, "batch/results.html", around | context | _exports(batch))
 
 
 def _chip(belief: Belief, target: float) -> str:

@@ -21,12 +21,13 @@ from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.qualify import ask, grant
 from lifecycle.submit import submit
-from marketplace.models import Assignment, Batch, Message, Project, Requester, Thread
+from marketplace.models import Assignment, Batch, Media, Message, Project, Requester, Thread, Webhook
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.services.deposits import request_deposit
-from quality.models import Certificate, Flag, Sample
+from quality.models import Certificate, Flag, GoldQuestion, Sample
 from quality.services.certificates import issue_certificate, publish_certificate
+from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions
 from quality.services.sampling import answer_item, draw_sample
 from users.models import Notice, User
@@ -76,8 +77,11 @@ class Market:
     export: Any
     flag: Flag
     token_prefix: str
-    notice: Notice
     qualification: Qualification
+    webhook: Webhook
+    media: Media
+    known: GoldQuestion
+    notice: Notice
     asked: QualificationRequest
     thread: Thread
     reply: Message
@@ -124,6 +128,10 @@ def market(make_requester, make_project, make_batch, make_worker, make_user, fin
         key="pair:1",
         expires_at="2099-01-01T00:00Z",
     )
+    webhook = Webhook.objects.create(requester=requester, url="https://example.org/hook", events=["batch.finished"])
+    webhook.deliveries.create(
+        outbox_key="webhook:1:batch.finished:x", event="batch.finished", attempt=1, response_code=200
+    )
     token, _secret = create_token(user=owner, scopes=["read"], name="nightly")
     told = {"title": "Two names were missing", "body": "Look at row 4.", "url": "/earnings/"}
     notice = notify(user=workers[0].user, kind="message", **told)
@@ -149,6 +157,9 @@ def market(make_requester, make_project, make_batch, make_worker, make_user, fin
         export=run_to_end(start_export(batch=batch)),
         flag=flag,
         token_prefix=token.prefix,
+        webhook=webhook,
+        media=Media.objects.create(requester=requester, source_url="https://example.org/x.png", state="failed"),
+        known=mark_as_gold(hit=batch.hits.order_by("-pk").first(), keys={"digit": "zero"}, pool="audit"),
         notice=notice,
         qualification=qualification,
         asked=wish,

@@ -129,17 +129,27 @@ def test_a_requester_watches_a_batch_move_and_exports(
     signed_in(requester.memberships.get().user)
 
     page.goto(live_server.url + reverse("studio_project_new"))
+    page.get_by_role("button", name="From nothing").click()
+    page.get_by_role("link", name="Question", exact=True).click()
     page.get_by_label("Name", exact=True).fill("Old cards")
     page.get_by_label("What a worker sees of a row").fill("**{{text}}**")
     page.get_by_label("Question", exact=True).fill("Which digit is this?")
     page.get_by_label("Column of the result").fill("digit")
     page.get_by_label("Choices").fill("zero\none")
+    preview = page.frame_locator("iframe")
+    preview.get_by_role("heading", name="Which digit is this?").wait_for(timeout=10_000)
+    page.get_by_role("button", name="Save and try it").click()
+    page.get_by_role("link", name="Go on to pay and quality").click()
     page.get_by_label("Approve").select_option("0")
-    page.get_by_role("button", name="Make the project").click()
-    assert page.locator("h1").inner_text() == "Old cards"
+    page.get_by_label("Pay for one answer").fill("0.25")
+    page.get_by_text("€30.00 an hour").wait_for(timeout=10_000)
+    page.get_by_role("button", name="Save and go on to publish").click()
+    assert page.locator("h1").inner_text() == "Data"
 
     rows = "external_id,text\n" + "".join(f"card-{n},item {n}\n" for n in range(6))
-    page.get_by_label("Table").set_input_files({"name": "cards.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.get_by_label("Table", exact=True).set_input_files(
+        {"name": "cards.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
     page.get_by_role("button", name="Upload and check").click()
     page.wait_for_url("**/studio/batches/**")
     run_due_operations(limit=5)
@@ -184,9 +194,11 @@ def test_a_bad_table_is_told_by_line_and_column_and_nothing_is_published(
     project = make_project(requester=requester)
     signed_in(requester.memberships.get().user)
 
-    page.goto(live_server.url + reverse("studio_project", args=[project.public_id]))
+    page.goto(live_server.url + reverse("studio_data", args=[project.public_id]))
     rows = "text,gold\nfirst,zero\nsecond,seven\n"
-    page.get_by_label("Table").set_input_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.get_by_label("Table", exact=True).set_input_files(
+        {"name": "t.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
     page.get_by_role("button", name="Upload and check").click()
     page.wait_for_url("**/studio/batches/**")
     run_due_operations(limit=5)

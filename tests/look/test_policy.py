@@ -30,6 +30,7 @@ OWN = {
     *("my_data", "my_data_file", "my_messages", "studio_messages", "my_qualifications", "studio_qualifications"),
     "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
+    *("studio_webhooks", "studio_media", "studio_blocks"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "work_read", "quiz_start"),
 }
@@ -40,6 +41,7 @@ OPEN = {name for name, (whose, _where) in READ.items() if whose == "anybody"}
 #: Acts on one's own side, where a stranger has nothing.
 OWN_ACTS = {
     *("ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "studio_qualification_new", "notices_read"),
+    *("studio_rename", "webhook_new", "media_upload", "block_act"),
 }
 
 

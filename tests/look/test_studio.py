@@ -17,32 +17,12 @@ from core.operations import take, work_on
 from lifecycle import export
 from lifecycle.export import start_export
 from lifecycle.operations import WORK, run_due_operations, run_to_end
-from marketplace.models import Batch, HitData, Project
+from marketplace.models import Batch, HitData
 from quality.models import QuizAttempt
 from quality.services.quiz import quiz_items
 from tests.look.conftest import answer, settle
 
 pytestmark = pytest.mark.django_db
-FORM = {
-    "name": "Old cards",
-    "audience": "public",
-    "template": "{{text}}",
-    "reward": "0.10",
-    "estimated_seconds": "20",
-    "mode": "target",
-    "target": "95",
-    "min_answers": "2",
-    "max_answers": "7",
-    "answers": "3",
-    "approve": "259200",
-    "q-TOTAL_FORMS": "1",
-    "q-INITIAL_FORMS": "0",
-    "q-0-title": "Which digit is this?",
-    "q-0-name": "digit",
-    "q-0-kind": "categorical",
-    "q-0-labels": "zero\none\n\n",
-    "q-0-na": "on",
-}
 
 
 @pytest.fixture
@@ -51,70 +31,6 @@ def owner(client, make_requester):
     user = requester.memberships.get().user
     client.force_login(user)
     return user
-
-
-def test_a_project_is_made_of_what_was_written(client, owner):
-    client.post(reverse("studio_project_new"), FORM)
-
-    project = Project.objects.get()
-    assert project.rules["reward"] == "0.10" and project.rules["target"] == 0.95
-    [question] = project.questions
-    assert (question["name"], question["kind"], question["labels"]) == ("digit", "categorical", ["zero", "one"])
-    assert question["na"] is True and question["required"] is True
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"q-0-labels": "only one"}, "q-0-labels"),
-        ({"reward": "-1"}, "reward"),
-        ({"min_answers": "9"}, "max_answers"),
-        ({"name": ""}, "name"),
-        ({"q-0-more": '"no object"'}, None),
-        ({"template": "{{ }}"}, "template"),
-    ],
-)
-def test_a_mistake_is_said_at_its_field_and_nothing_is_stored(change, told, client, owner):
-    response = client.post(reverse("studio_project_new"), FORM | change)
-
-    page = response.content.decode()
-    assert not Project.objects.exists()
-    assert "Nothing was saved yet" in page
-    assert told is None or f'id="id_{told}_error"' in page
-
-
-def test_one_more_question_keeps_what_was_written(client, owner):
-    page = client.post(reverse("studio_project_new"), FORM | {"do": "add"}).content.decode()
-
-    assert not Project.objects.exists()
-    assert 'value="Which digit is this?"' in page and "Question 2" in page and 'value="Old cards"' in page
-
-
-def test_changing_a_project_keeps_what_the_form_has_no_field_for(client, owner, make_project):
-    questions = [
-        {"name": "kind", "kind": "categorical", "labels": ["a", "b"]},
-        {"name": "why", "kind": "text", "when": {"question": "kind", "op": "==", "value": "b"}},
-    ]
-    requester = owner.memberships.get().requester
-    project = make_project(requester=requester, questions=questions, rules={"gold_share": 0.2})
-    url = reverse("studio_project_edit", args=[project.public_id])
-    shown = client.get(url).context
-    form = {name: field.value() for name, field in ((f.name, f) for f in shown["form"])}
-    form = {name: value for name, value in form.items() if value not in (None, False)}
-    for one in shown["questions"]:
-        for field in one:
-            value = field.value()
-            if value not in (None, False, ""):
-                form[field.html_name] = value
-    form |= {"q-TOTAL_FORMS": 2, "q-INITIAL_FORMS": 2, "name": "Renamed"}
-
-    response = client.post(url, form)
-    assert response.status_code == 302, response.context["questions"].errors
-
-    project.refresh_from_db()
-    assert project.name == "Renamed"
-    assert project.questions[1]["when"] == {"question": "kind", "op": "==", "value": "b"}
-    assert project.rules["gold_share"] == 0.2
 
 
 def test_a_table_is_a_draft_with_a_price_and_then_published(client, owner, make_project):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from core.models import Outbox
 from marketplace.models import Assignment, Batch
 from marketplace.services.posting import pause_batch
 from quality.models import Belief
@@ -60,6 +61,16 @@ def upload(w: World) -> None:
     from marketplace.services.posting import attach_upload
 
     attach_upload(batch=w.draft, file=ContentFile(b"text\na\nb\n"), name="rows.csv")
+
+
+def delivered(w: World) -> int:
+    """A delivery of a message that has arrived."""
+    key = f"webhook:{w.webhook.pk}:batch.finished:x"
+    Outbox.objects.get_or_create(
+        key=key,
+        defaults={"kind": "webhook", "payload": {"webhook": w.webhook.pk}, "delivered_at": timezone.now()},
+    )
+    return w.webhook.deliveries.create(outbox_key=key, event="batch.finished", attempt=1, response_code=200).pk
 
 
 def expire(w: World) -> None:
@@ -175,6 +186,8 @@ API = [
     Line("api-webhook-ping", "POST", kwargs=lambda w: {"webhook_id": w.webhook.public_id},
          before=lambda w: setattr_and_save(w.webhook, url="https://127.0.0.1/"), wrong=NOTHING),
     Line("api-webhook-deliveries", kwargs=lambda w: {"webhook_id": w.webhook.public_id}, wrong=BAD_CURSOR),
+    Line("api-webhook-again", "POST", kwargs=lambda w: {"webhook_id": w.webhook.public_id, "delivery_id": delivered(w)},
+         status=204, wrong=Wrong(409, "not_ended", before=lambda w: Outbox.objects.update(delivered_at=None))),
     # Projects and batches
     Line("api-projects", stranger=OWN, wrong=BAD_CURSOR),
     Line("api-projects", "POST", status=201, stranger=404, wrong=Wrong(400, "invalid", body={"name": ""}),
@@ -184,6 +197,8 @@ API = [
     Line("api-project", "PATCH", kwargs=project, body={"summary": "Read one digit."},
          wrong=Wrong(400, "invalid", body={"rules": {"mode": "magic"}})),
     Line("api-project-clone", "POST", kwargs=project, status=201, wrong=NOTHING),
+    Line("api-project-trial", "POST", kwargs=project, body={"rows": [{"text": "a row"}]}, status=201,
+         wrong=Wrong(400, "invalid", body={"rows": [{"other": "column"}]})),
     Line("api-project-archive", "POST", kwargs=project, wrong=NOTHING),
     Line("api-project-batches", "POST", kwargs=project, body={"name": "First"}, status=201,
          wrong=Wrong(400, "invalid", body={"expires_at": "2001-01-01T00:00:00Z"})),
@@ -192,6 +207,8 @@ API = [
     Line("api-batch-file", "PUT", kwargs=draft, body=b"text\none\n", content_type="text/csv",
          wrong=Wrong(409, "not_a_draft", before=lambda w: setattr_and_save(w.draft, state="closed"),
                      body=b"text\none\n")),
+    Line("api-batch-columns", "PUT", kwargs=draft, before=upload, body={"columns": {"text": "words"}},
+         wrong=Wrong(400, "invalid", body={"columns": {"nothing": "text"}})),
     Line("api-batch-check", "POST", kwargs=draft, before=upload, status=202,
          wrong=Wrong(409, "not_a_draft", before=lambda w: setattr_and_save(w.draft, state="closed"))),
     Line("api-batch-preview", kwargs=draft, wrong=Wrong(400, "invalid", query="?rows=-1")),
