@@ -50,7 +50,7 @@ MONEY = """
 SELECT a.owner_id, a.balance, coalesce(-(
     SELECT sum(e.amount) FROM payments_entry e JOIN payments_transfer t ON t.id = e.transfer_id
     WHERE e.account_id = a.id AND t.kind = 'reward'), 0)
-FROM payments_account a WHERE a.kind = 'escrow' AND a.owner_id = ANY(%s)
+FROM payments_account a WHERE a.kind = 'batch:escrow' AND a.owner_id = ANY(%s)
 """
 
 

@@ -8,8 +8,11 @@ from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from lifecycle.decide import decide_due
 from lifecycle.operations import run_due_operations
 from marketplace.models import Batch, Block, WebhookDelivery
+from payments.models import Account
+from payments.selectors import balance
 from quality.curves import majority_by_answers
 from quality.models import Belief, GoldQuestion
 
@@ -26,7 +29,17 @@ def test_the_dashboard_says_how_far_each_is_and_what_it_cost(client, market):
     summary = rows[market.batch.pk]
     assert summary.items == 8 and summary.disputed == Belief.objects.values("hit").distinct().count()
     assert "disputed" in page.content.decode()
-    assert summary.spent == 0 or summary.spent % market.batch.price == 0
+    assert summary.held == balance(Account.Kind.ESCROW, market.batch.pk, "EUR") > 0
+    decide_now(market.batch)
+    cache.clear()
+    rows = {batch.pk: summary for batch, summary in client.get(reverse("studio_batches")).context["rows"]}
+    paid = market.batch.assignments.filter(state="approved").count()
+    assert rows[market.batch.pk].spent == paid * market.batch.price > 0
+
+
+def decide_now(batch):
+    batch.assignments.filter(state="submitted").update(decide_at="2001-01-01T00:00Z")
+    decide_due()
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_the_preview_shows_what_is_written_before_it_is_saved(client, project):
     page = client.post(url, FORM | {"instructions": "Look <b>twice</b>"}).content.decode()
     refused = client.post(url, FORM | {"q-0-labels": ""}).content.decode()
 
-    assert "Which digit is this?" in page and "iframe" in page and "(text)" in page
+    assert "&lt;h1&gt;Which digit is this?" in page and "(text)" in page
     assert "Give 2 to 1000 labels" in refused and "iframe" not in refused
 
 
