@@ -146,7 +146,7 @@ def test_what_an_export_cannot_be_is_refused_by_name(client, market):
 
     page = client.post(reverse("batch_export", args=[market.batch.public_id]), {"export": "labels.xls"}, follow=True)
 
-    assert "Format: One of csv, jsonl." in page.content.decode()
+    assert "Format: One of csv, jsonl" in page.content.decode()
 
 
 # --- quiz -------------------------------------------------------------------------------------------------------------
