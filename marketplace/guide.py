@@ -12,13 +12,16 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from marketplace.models import Batch, Participation
+from marketplace.models import Batch, GuidelineNote, Participation
 from marketplace.selectors import Design, design_of
 from marketplace.templating import render_markdown
 from workers_app.models import Worker
 
 #: Markdown that means something only together with its neighbours is compared as one piece.
 BLOCK = re.compile(r"(?:^\|.*\n?)+|^.*\S.*$", re.MULTILINE)
+
+
+MOST_NOTES = 10
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Guide:
     examples: tuple[Example, ...]
     counter_examples: tuple[Example, ...]
     changes: Changes | None
+    notes: tuple[GuidelineNote, ...]
 
 
 def guide_of(batch: Batch, worker: Worker) -> Guide:
@@ -61,6 +65,7 @@ def guide_of(batch: Batch, worker: Worker) -> Guide:
         tuple(one for one in examples if one.is_good),
         tuple(one for one in examples if not one.is_good),
         changes_for(worker, batch),
+        tuple(batch.guideline_notes.order_by("-pk")[:MOST_NOTES]),
     )
 
 

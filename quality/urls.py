@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import audit, batches, crowd, dashboard, known, proof, quiz, review
+from quality.views import audit, batches, crowd, dashboard, known, practice, proof, quiz, review
 
 urlpatterns = [
     path("studio/batches/", dashboard.studio_batches, name="studio_batches"),
@@ -45,6 +45,7 @@ urlpatterns = [
     path("audit/workers/<uuid:worker_id>/", audit.audit_worker, name="audit_worker"),
     path("audit/workers/<uuid:worker_id>/decide/", audit.audit_decide, name="audit_decide"),
     path("audit/flags/<uuid:flag_id>/close/", audit.audit_close_flag, name="audit_close_flag"),
+    path("work/practice/<uuid:batch_id>/", practice.practice, name="practice"),
     path("quiz/<uuid:batch_id>/", quiz.quiz, name="quiz"),
     path("quiz/<uuid:batch_id>/start/", quiz.quiz_start, name="quiz_start"),
     path("quiz/<uuid:batch_id>/answer/", quiz.quiz_answer, name="quiz_answer"),

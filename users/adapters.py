@@ -35,6 +35,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         return reverse("enter_any")
 
+    get_signup_redirect_url = get_login_redirect_url
+
 
 def invitation_of(request: HttpRequest) -> Invitation | None:
     """The invitation that the sign-up link (?invitation=CODE), or its form, carries."""

@@ -13,16 +13,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
-from core.api.fields import Amount, Empty, Input
+from core.api.fields import Amount, Empty, Input, JsonList
 from lifecycle.accept import keep, open_accepted
 from lifecycle.expire import return_place
 from lifecycle.personal_data import everything_about
+from lifecycle.report import report_problem
 from marketplace.api.finding import one, worker_of
 from marketplace.api.reviewing import AppealOut, shape_answer
 from marketplace.errors import NotYours
-from marketplace.models import Answer, Appeal, Assignment, Batch
+from marketplace.models import Answer, Appeal, Assignment, Batch, Draft
 from marketplace.selectors import closed_to, designs_of, offered_to
 from marketplace.services import appealing
+from marketplace.services.drafts import keep_draft
+from marketplace.services.submitting import take_back
 from workers_app.models import Worker
 from workers_app.services.profile import change_worker
 
@@ -173,6 +176,19 @@ class ReturnIn(Input):
     note = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
 
 
+class UndoOut(serializers.Serializer):
+    final_at = serializers.DateTimeField()
+
+
+class DraftIn(Input):
+    fields = JsonList(help_text="Pairs of texts: the name of a field and its value.")  # type: ignore[assignment]
+
+
+class DraftOut(serializers.Serializer):
+    saved_at = serializers.DateTimeField(allow_null=True)
+    fields = serializers.ListField(child=serializers.JSONField())  # type: ignore[assignment]
+
+
 class LeaseOut(serializers.Serializer):
     deadline = serializers.DateTimeField()
 
@@ -256,6 +272,36 @@ class Return(Endpoint):
         """Give a HIT back. It costs you nothing, and it is not offered to you again."""
         assignment = return_place(assignment=one(mine(request), public_id=assignment_id), **data)
         return shape_mine(request, [one(mine(request), pk=assignment.pk)])[0]
+
+
+class Undo(Endpoint):
+    @act("work", takes=Empty, gives=UndoOut, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Take an answer back to change it, while it is not final: until when you may. Unchanged, it stands."""
+        return {"final_at": take_back(assignment=one(mine(request), public_id=assignment_id))}
+
+
+class KeepDraft(Endpoint):
+    @act("work", takes=DraftIn, gives=DraftOut, tag="work")
+    def put(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Keep what is typed so far; an empty list forgets it."""
+        assignment = one(mine(request), public_id=assignment_id)
+        return {"saved_at": keep_draft(assignment=assignment, fields=data["fields"]), "fields": data["fields"]}
+
+    @act("work", gives=DraftOut, tag="work")
+    def get(self, request: Request, assignment_id: uuid.UUID) -> dict[str, Any]:
+        """What was kept."""
+        draft = Draft.objects.filter(assignment=one(mine(request), public_id=assignment_id)).first()
+        return {"saved_at": draft and draft.saved_at, "fields": draft.fields if draft else []}
+
+
+class Report(Endpoint):
+    @act("work", takes=ReturnIn, gives=MyAssignmentOut, tag="work")
+    def post(self, request: Request, assignment_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Tell of a problem and keep the place. A person looks at it."""
+        assignment = one(mine(request), public_id=assignment_id)
+        report_problem(assignment=assignment, **data)
+        return shape_mine(request, [assignment])[0]
 
 
 class FileAppeal(Endpoint):

@@ -63,6 +63,7 @@ class Assignment(models.Model):
     MOVES = {
         State.ACCEPTED: {State.SUBMITTED, State.RETURNED, State.EXPIRED, State.LAPSED},
         State.EXPIRED: {State.SUBMITTED},  # late, place still free
+        State.LAPSED: {State.SUBMITTED},  # shown and answered without a connection, place still free
         State.SUBMITTED: {State.APPROVED, State.REJECTED, State.REVISING},
         State.REVISING: {State.SUBMITTED},
         State.REJECTED: {State.APPROVED},  # an appeal was upheld, or the requester thought better of it

@@ -12,7 +12,8 @@ from marketplace.models import Assignment, Draft
 
 MOST_FIELDS, LONGEST_FIELD, LARGEST_DRAFT = 2000, 500_000, 1_000_000
 #: Out of these an answer can still come; from an expired one late.
-LIVE = (Assignment.State.ACCEPTED, Assignment.State.REVISING, Assignment.State.SUBMITTED, Assignment.State.EXPIRED)
+LATE = (Assignment.State.EXPIRED, Assignment.State.LAPSED)
+LIVE = (Assignment.State.ACCEPTED, Assignment.State.REVISING, Assignment.State.SUBMITTED, *LATE)
 KEPT_FOR = timedelta(days=14)
 
 
@@ -50,6 +51,6 @@ def forget_drafts(now: datetime) -> int:
     """Delete drafts from which no answer can come any more. A day is left to look back at one."""
     old = Draft.objects.filter(saved_at__lt=now - KEPT_FOR)
     over = Draft.objects.filter(saved_at__lt=now - timedelta(days=1)).exclude(
-        assignment__state__in=[Assignment.State.ACCEPTED, Assignment.State.REVISING, Assignment.State.EXPIRED]
+        assignment__state__in=[Assignment.State.ACCEPTED, Assignment.State.REVISING, *LATE]
     )
     return old.delete()[0] + over.delete()[0]

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from django.db import connection
 from django.db.models import F, Q
 
+from core import clock
 from core.states import move
 from marketplace.models import Assignment, Hit, Participation
 from payments.services.escrow import Purse, give_back
@@ -44,6 +45,25 @@ def retake_place(assignment: Assignment) -> bool:
     # In lane 1 nobody else was given the place, since it was seen already (`give_up_place`).
     free = Hit.objects.filter(Q(room=True) | Q(lane=1, state=Hit.State.OPEN), pk=assignment.hit_id)
     return bool(free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + F("lane")))
+
+
+def retake_lapsed(assignment: Assignment) -> bool:
+    """A place that lapsed although it was shown, if it is still free: opened now, and counted as if it had stayed."""
+    again = Q(hit=assignment.hit_id)
+    if assignment.group_key is not None:
+        again |= Q(batch=assignment.batch_id, group_key=assignment.group_key)
+    if Assignment.objects.filter(again, worker=assignment.worker_id, holds=True).exists():
+        return False
+    rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)
+    if rows.filter(batch__place_cap__isnull=False, taken_in_all__gte=F("batch__place_cap")).exists():
+        return False
+    if not Hit.objects.filter(pk=assignment.hit_id, room=True).update(taken=F("taken") + 1):
+        return False
+    Assignment.objects.filter(pk=assignment.pk).update(is_ahead=False, opened_at=clock.now())
+    lane = Hit.objects.values_list("lane", flat=True).get(pk=assignment.hit_id)
+    rows.update(taken_in_all=F("taken_in_all") + 1, lane_opened=F("lane_opened") + lane)
+    rows.filter(today=assignment.accepted_at.date()).update(taken_today=F("taken_today") + 1)
+    return True
 
 
 def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **changes: object) -> Assignment:

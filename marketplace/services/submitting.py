@@ -19,7 +19,7 @@ from core.states import move
 from marketplace.errors import AlreadyFinal, AnswerInvalid, DeadlinePassed, NotYours
 from marketplace.models import Answer, Assignment
 from marketplace.schema import Schema
-from marketplace.services.places import count_open_place, lock_places, retake_place
+from marketplace.services.places import count_open_place, lock_places, retake_lapsed, retake_place
 
 #: An answer can be taken back for this long after its first version, however often it is changed.
 LONGEST_UNDO = timedelta(seconds=60)
@@ -143,7 +143,7 @@ def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dic
         )
     if state == Assignment.State.ACCEPTED and assignment.is_ahead and assignment.deadline > now:
         raise NotYours("Open this HIT before you answer it.", code="not_opened")
-    if state in (Assignment.State.ACCEPTED, Assignment.State.EXPIRED):
+    if state in (Assignment.State.ACCEPTED, Assignment.State.EXPIRED, Assignment.State.LAPSED):
         return _submit_late(assignment, raw, sha256, parsed)
     if last is not None:
         raise AlreadyFinal
@@ -180,6 +180,8 @@ def _submit_late(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dict
     if assignment.state == Assignment.State.ACCEPTED:  # the clock has not looked yet: the place is still theirs
         count_open_place(assignment, -1)
         is_placed = True
+    elif assignment.state == Assignment.State.LAPSED:  # shown by a page that had lost its connection
+        is_placed = retake_lapsed(assignment)
     else:
         is_placed = retake_place(assignment)
     if is_placed:

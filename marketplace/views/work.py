@@ -35,11 +35,14 @@ from marketplace.services.submitting import take_back
 from marketplace.showing import show_item
 from marketplace.views.worker import for_workers, open_places, open_to
 from marketplace.widgets import read_form
+from quality.services.training import training_of
 from workers_app.models import Worker
 
 State = Assignment.State
 #: So long after its deadline an answer that was not sent can still be looked at, and handed in late.
 LATE_FOR = timedelta(hours=24)
+#: A place that lapsed may have been shown: to a page that had lost its connection.
+OVER = (State.EXPIRED, State.LAPSED)
 KEY = re.compile(r"[A-Za-z0-9-]{8,60}")
 VIEWS = {
     "page": "work_page",
@@ -103,7 +106,9 @@ def work_next(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Http
     except DomainError as refusal:
         # Nothing to show ahead is no fault of the page: it goes on with what it has.
         told = {"code": refusal.code, "detail": refusal.message}
-    html = [render_to_string("work/stage.html", _stage(place, batch), request) for place in found]
+    # Its time begins when it is opened, and is the batch's then.
+    opened = {"left": batch.assignment_seconds}
+    html = [render_to_string("work/stage.html", _stage(place, batch) | opened, request) for place in found]
     return JsonResponse({"ids": [str(place.public_id) for place in found], "html": html, **told})
 
 
@@ -150,6 +155,7 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
         "currency_sign": SYMBOLS.get(requester.currency, f"{requester.currency} "),
         "today": figures.today_of(worker),
         "guide": guide_of(batch, worker),
+        "practice": training_of(batch.project).exists(),
         "undo_seconds": design.rules.undo_seconds,
         "reasons": Assignment.ReturnReason.choices,
         "note_back": assignment.decision_reason if assignment.state == State.REVISING else "",
@@ -160,7 +166,7 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
 def _can_be_answered(assignment: Assignment, last: Answer | None) -> bool:
     if assignment.state == State.SUBMITTED:
         return last is not None and last.final_at > timezone.now()
-    if assignment.state == State.EXPIRED:
+    if assignment.state in OVER:
         return last is None and assignment.deadline > timezone.now() - LATE_FOR
     return assignment.state in (State.ACCEPTED, State.REVISING)
 
@@ -214,7 +220,7 @@ def work_open(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     """The page shows it now: the deadline starts. Asked again, it says how much time is left."""
     assignment = open_accepted(assignment=_mine(worker, assignment_id))
     left = (assignment.deadline - timezone.now()).total_seconds()
-    if assignment.state == State.EXPIRED or (assignment.state == State.ACCEPTED and left <= 0):
+    if assignment.state in OVER or (assignment.state == State.ACCEPTED and left <= 0):
         return refused(Conflict(_("The time for this answer is over."), code="deadline_passed"))
     if assignment.state not in (State.ACCEPTED, State.REVISING):
         return refused(Conflict(_("That one is handed in or given back."), code="gone"))

@@ -21,6 +21,7 @@ from marketplace.api.posting import OperationOut
 from marketplace.selectors import projects_of
 from quality.models import AggregationRun, Contest, Flag, GoldQuestion, WorkerReliability
 from quality.services.quiz import add_quiz_questions, remove_quiz_question
+from quality.services.training import add_training_questions
 from quality.services.watching import keep_paused, reinstate_worker
 
 KEYS = "Question to accepted answer, or a list of accepted answers."
@@ -159,6 +160,16 @@ class QuizQuestions(Endpoint):
         """Add questions to the project's quiz (managers). They are never used in work."""
         project = project_for(request, project_id, "manager")
         made = add_quiz_questions(project=project, rows=data["rows"], by=request.user)
+        ids = [gold.public_id for gold in made]
+        return {"items": _with_scores(GoldQuestion.objects.filter(public_id__in=ids)).order_by("pk")}
+
+
+class TrainingQuestions(Endpoint):
+    @act("write", takes=QuizRowsIn, gives=GoldListOut, status=201, keyed=True, tag="gold")
+    def post(self, request: Request, project_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """Add questions to practise with before work (managers): openly so, unpaid, with feedback and explanation."""
+        project = project_for(request, project_id, "manager")
+        made = add_training_questions(project=project, rows=data["rows"], by=request.user)
         ids = [gold.public_id for gold in made]
         return {"items": _with_scores(GoldQuestion.objects.filter(public_id__in=ids)).order_by("pk")}
 

@@ -18,6 +18,7 @@ from quality.api.keys import ContestOut
 from quality.models import Contest, QuizAttempt
 from quality.services.contesting import open_contest
 from quality.services.quiz import answer_quiz, quiz_feedback, quiz_items, start_quiz
+from quality.services.training import practise, training_of
 
 
 class QuizOut(serializers.Serializer):
@@ -62,6 +63,36 @@ class QuizAnswers(Endpoint):
     def post(self, request: Request, quiz_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
         """Hand it in."""
         return _shape(answer_quiz(attempt=_mine(request, quiz_id), answers=data["answers"]))
+
+
+class PracticeOut(serializers.Serializer):
+    items = serializers.ListField(child=serializers.JSONField(), help_text="Objects with id and data.")
+
+
+class PracticeAnswerIn(Input):
+    item = serializers.UUIDField()
+    answers = JsonObject(help_text="By question.")
+
+
+class PracticeFeedbackOut(serializers.Serializer):
+    is_right = serializers.BooleanField()
+    parts = serializers.ListField(child=serializers.JSONField(), help_text="By question: is_right, expected.")
+    explanation = serializers.CharField()
+
+
+class Practice(Endpoint):
+    @act("work", gives=PracticeOut, tag="work")
+    def get(self, request: Request, batch_id: uuid.UUID) -> dict[str, Any]:
+        """Questions to practise with before this work: unpaid, nothing is kept."""
+        batch = one(known_batches(worker_of(request)), public_id=batch_id)
+        return {"items": [{"id": gold.public_id, "data": gold.data} for gold in training_of(batch.project)]}
+
+    @act("work", takes=PracticeAnswerIn, gives=PracticeFeedbackOut, tag="work")
+    def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
+        """How an answer would go, and why. Nothing is kept."""
+        batch = one(known_batches(worker_of(request)), public_id=batch_id)
+        gold = one(training_of(batch.project), public_id=data["item"])
+        return asdict(practise(gold=gold, answers=data["answers"]))
 
 
 class OpenContest(Endpoint):

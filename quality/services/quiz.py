@@ -52,7 +52,15 @@ class Feedback:
 
 @transaction.atomic
 def add_quiz_questions(*, project: Project, rows: Sequence[Mapping[str, Any]], by: Any = None) -> list[GoldQuestion]:
-    """Add questions to a project's quiz; the first ones make its qualification.
+    """Add questions to a project's quiz; the first ones make its qualification. Rows and refusals as in `add_items`."""
+    questions = add_items(project=project, rows=rows, pool=GoldQuestion.Pool.QUIZ)
+    quiz_of(project)
+    audit.record(act="quiz.add", subject=f"project:{project.pk}", actor=by, added=len(questions))
+    return questions
+
+
+def add_items(*, project: Project, rows: Sequence[Mapping[str, Any]], pool: str) -> list[GoldQuestion]:
+    """Questions outside work, with their keys, for a quiz or for training.
 
     Each row has `data` (an item), `keys` (question -> accepted), and may have `explanation` and `tags`.
 
@@ -75,7 +83,7 @@ def add_quiz_questions(*, project: Project, rows: Sequence[Mapping[str, Any]], b
         questions.append(
             GoldQuestion(
                 project=project,
-                pool="quiz",
+                pool=pool,
                 data=dict(data),
                 keys=keys,
                 explanation=str(row.get("explanation") or ""),
@@ -83,11 +91,8 @@ def add_quiz_questions(*, project: Project, rows: Sequence[Mapping[str, Any]], b
             )
         )
     if errors:
-        raise Invalid("The quiz has errors. Nothing was added.", errors=errors)
-    GoldQuestion.objects.bulk_create(questions)
-    quiz_of(project)
-    audit.record(act="quiz.add", subject=f"project:{project.pk}", actor=by, added=len(questions))
-    return questions
+        raise Invalid("The questions have errors. Nothing was added.", errors=errors)
+    return GoldQuestion.objects.bulk_create(questions)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from marketplace.views.worker import for_workers, open_to
 from marketplace.widgets import Widget, read_form
 from quality.models import QuizAttempt
 from quality.services.quiz import Feedback, answer_quiz, quiz_feedback, quiz_items, start_quiz
+from quality.services.training import training_of
 from workers_app.models import Worker
 
 
@@ -72,6 +73,7 @@ def _page(
         "needed": rules.quiz_pass,
         "instructions": render_markdown(design.instructions) if design.instructions else "",
         "has_errors": bool(errors),
+        "practice": training_of(batch.project).exists(),
     }
     return render(request, "quiz/page.html", context, status=400 if errors else 200)
 

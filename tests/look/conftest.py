@@ -13,6 +13,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.core.files.base import ContentFile
+from django.urls import reverse
 
 from lifecycle.accept import accept
 from lifecycle.decide import decide_due, reject
@@ -21,7 +22,7 @@ from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.qualify import ask, grant
 from lifecycle.submit import submit
-from marketplace.models import Assignment, Batch, Media, Message, Project, Requester, Thread, Webhook
+from marketplace.models import Assignment, Batch, HitData, Media, Message, Project, Requester, Thread, Webhook
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.services.deposits import request_deposit
@@ -30,6 +31,7 @@ from quality.services.certificates import issue_certificate, publish_certificate
 from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions
 from quality.services.sampling import answer_item, draw_sample
+from quality.services.training import add_training_questions
 from users.models import Notice, User
 from users.services import create_token
 from users.services.notices import notify
@@ -118,6 +120,7 @@ def market(make_requester, make_project, make_batch, make_worker, make_user, fin
     quizzed = make_project(requester=requester, name="Behind a quiz", rules={"quiz_questions": 2, "quiz_pass": 2})
     rows = [{"data": {"text": f"known {n}"}, "keys": {"digit": {"accept": ["zero"]}}} for n in range(4)]
     add_quiz_questions(project=quizzed, rows=rows)
+    add_training_questions(project=quizzed, rows=[{**row, "explanation": "A ring."} for row in rows[:2]])
     quizzed.refresh_from_db()
     request_deposit(requester=requester, amount=50_000_000, reference="a transfer")
     flag = Flag.objects.create(
@@ -198,3 +201,54 @@ def complaints(page):
     page.on("pageerror", lambda error: heard.append(str(error)))
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
     return heard
+
+
+# --- at work ----------------------------------------------------------------------------------------------------------
+
+DATA = {"text": "The mayor <b>spoke</b>.", "a": "first", "b": "second"}
+
+
+@pytest.fixture
+def work(make_project, make_batch, make_worker):
+    """A batch and a worker for it; `hits` HITs with the same data."""
+
+    def make(questions=None, hits=3, **rules):
+        rules = {"undo_seconds": 0, "min_answers": 1, "max_answers": 1, **rules}
+        project = make_project(rules=rules, **({"questions": questions} if questions else {}))
+        batch = make_batch(project=project, hits=hits)
+        if questions:
+            HitData.objects.filter(batch=batch).update(data=DATA)
+        return batch, make_worker()
+
+    return make
+
+
+@pytest.fixture
+def at_work(page, live_server, signed_in):
+    """Open the work page of a worker in a batch; the next HIT is at hand."""
+
+    def go(batch, worker):
+        signed_in(worker.user)
+        page.goto(live_server.url + reverse("find_work"))
+        page.get_by_role("button", name=f"Start {batch.project.name}").click()
+        page.wait_for_url("**/work/*-*/")
+        at_rest(page)
+        return page
+
+    return go
+
+
+def at_rest(page):
+    """Nothing is on its way: what was handed in is acknowledged, and the page after this one was asked for."""
+    page.wait_for_function("""() => {
+        const waits = Object.keys(localStorage).some(key => key.startsWith("send:"));
+        return !waits && document.querySelector("#main").dataset.atHand !== undefined;
+    }""")
+
+
+def moves_on(page, act):
+    """Do `act` and wait until the page holds the next HIT and all is sent."""
+    before = page.url
+    act()
+    page.wait_for_url(lambda url: url != before, timeout=10_000)
+    at_rest(page)

@@ -23,6 +23,7 @@ WORKER: dict[str, Where] = {
     "find_work": nowhere,
     "work_page": lambda m: {"assignment_id": m.held.public_id},
     "quiz": lambda m: {"batch_id": m.quiz_batch.public_id},
+    "practice": lambda m: {"batch_id": m.quiz_batch.public_id},
     "earnings": nowhere,
     "earnings_waiting": nowhere,
     "earnings_rejected": nowhere,

@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from lifecycle.accept import accept
 from marketplace.errors import NoWork
-from marketplace.models import Answer, Assignment, HitData
+from marketplace.models import Answer, Assignment
 from marketplace.widgets import keys_for
-from tests.look.conftest import settle
+from tests.look.conftest import moves_on, settle
 
 EVERY_KIND = [
     {"name": "topic", "kind": "categorical", "labels": ["Politics", "Sport", "Culture"]},
@@ -28,22 +28,6 @@ EVERY_KIND = [
     {"name": "better", "kind": "pairwise", "tie": True, "left": "a", "right": "b"},
     {"name": "heading", "kind": "text", "required": False},
 ]
-DATA = {"text": "The mayor <b>spoke</b>.", "a": "first", "b": "second"}
-
-
-@pytest.fixture
-def work(make_project, make_batch, make_worker):
-    """A batch and a worker for it; `hits` HITs with the same data."""
-
-    def make(questions=None, hits=3, **rules):
-        rules = {"undo_seconds": 0, "min_answers": 1, "max_answers": 1, **rules}
-        project = make_project(rules=rules, **({"questions": questions} if questions else {}))
-        batch = make_batch(project=project, hits=hits)
-        if questions:
-            HitData.objects.filter(batch=batch).update(data=DATA)
-        return batch, make_worker()
-
-    return make
 
 
 def said(batch):
@@ -55,37 +39,6 @@ def said(batch):
 # --- in the browser ---------------------------------------------------------------------------------------------------
 
 browser = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def at_work(page, live_server, signed_in):
-    """Open the work page of a worker in a batch; the next HIT is at hand."""
-
-    def go(batch, worker):
-        signed_in(worker.user)
-        page.goto(live_server.url + reverse("find_work"))
-        page.get_by_role("button", name=f"Start {batch.project.name}").click()
-        page.wait_for_url("**/work/*-*/")
-        at_rest(page)
-        return page
-
-    return go
-
-
-def at_rest(page):
-    """Nothing is on its way: what was handed in is acknowledged, and the page after this one was asked for."""
-    page.wait_for_function("""() => {
-        const waits = Object.keys(localStorage).some(key => key.startsWith("send:"));
-        return !waits && document.querySelector("#main").dataset.atHand !== undefined;
-    }""")
-
-
-def moves_on(page, act):
-    """Do `act` and wait until the page holds the next HIT and all is sent."""
-    before = page.url
-    act()
-    page.wait_for_url(lambda url: url != before, timeout=10_000)
-    at_rest(page)
 
 
 def submit_by_key(page):

@@ -34,6 +34,7 @@ from quality.models import WorkerReliability
 from quality.services.contesting import open_contest
 from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions, start_quiz
+from quality.services.training import add_training_questions
 from tests.support.api import ApiClient
 from tests.support.factories import body as answers
 from users.models import User
@@ -309,6 +310,17 @@ class World:
     @cached_property
     def gold(self) -> Any:
         return mark_as_gold(hit=self.hit, keys={"digit": "one"})
+
+    @cached_property
+    def training(self) -> Any:
+        rows = [{"data": {"text": "1"}, "keys": {"digit": "one"}, "explanation": "One stroke."}]
+        return add_training_questions(project=self.project, rows=rows)[0]
+
+    @cached_property
+    def open_to_undo(self) -> Assignment:
+        """Handed in, and not final yet."""
+        submit(assignment=self.accepted, raw=answers(digit="one"), undo=8)
+        return self.accepted
 
     @cached_property
     def quiz(self) -> Any:

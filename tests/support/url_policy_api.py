@@ -77,6 +77,10 @@ def expire(w: World) -> None:
     Assignment.objects.filter(pk=w.ahead.pk).update(deadline=timezone.now() - timedelta(seconds=1))
 
 
+def end_undo(assignment: Assignment) -> None:
+    assignment.answers.update(final_at=timezone.now())
+
+
 def suspend(w: World) -> None:
     w.worker.suspended_at = timezone.now()
     w.worker.save(update_fields=["suspended_at"])
@@ -278,6 +282,9 @@ API = [
     Line("api-project-quiz", "POST", kwargs=project, status=201,
          body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "one"}}]},
          wrong=Wrong(400, "invalid", body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "nine"}}]})),
+    Line("api-project-training", "POST", kwargs=project, status=201,
+         body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "one"}}]},
+         wrong=Wrong(400, "invalid", body={"rows": [{"data": {"text": "1"}, "keys": {"digit": "nine"}}]})),
     Line("api-project-contests", kwargs=project, before=lambda w: w.contest, wrong=BAD_CURSOR),
     Line("api-project-workers", kwargs=project, before=World.pause_worker, wrong=BAD_CURSOR),
     Line("api-worker-pause", "POST", kwargs=lambda w: {**project(w), "worker": w.code}, before=World.pause_worker,
@@ -313,6 +320,10 @@ API = [
     Line("api-quiz-answers", "POST", by="hand", kwargs=lambda w: {"quiz_id": w.quiz.public_id},
          body=lambda w: {"answers": {item: {"digit": "one"} for item in w.quiz.items}},
          wrong=Wrong(400, "invalid", body={"answers": {}})),
+    Line("api-practice", by="hand", kwargs=batch, before=lambda w: w.training, stranger=200),
+    Line("api-practice", "POST", by="hand", kwargs=batch, stranger=200,
+         body=lambda w: {"item": str(w.training.public_id), "answers": {"digit": "one"}},
+         wrong=Wrong(400, "invalid", body=lambda w: {"item": str(w.training.public_id), "answers": {"digit": "nine"}})),
     Line("api-accept", "POST", by="hand", kwargs=batch, status=201, stranger=201,
          wrong=Wrong(409, "batch_not_open", before=close)),
     Line("api-accept-named", "POST", by="hand", kwargs=hit, status=201, stranger=201,
@@ -325,6 +336,13 @@ API = [
          wrong=Wrong(409, "not_accepted", before=lambda w: setattr_and_save(w.ahead, state="lapsed"))),
     Line("api-renew", "POST", by="hand", kwargs=assignment("ahead"),
          wrong=Wrong(409, "not_accepted", before=expire)),
+    Line("api-undo", "POST", by="hand", kwargs=assignment("open_to_undo"),
+         wrong=Wrong(409, "already_final", before=lambda w: end_undo(w.open_to_undo))),
+    Line("api-draft", "PUT", by="hand", kwargs=assignment("accepted"), body={"fields": [["q:digit", "one"]]},
+         wrong=Wrong(400, "invalid", body={"fields": [["q:digit"]]})),
+    Line("api-draft", by="hand", kwargs=assignment("accepted")),
+    Line("api-report", "POST", by="hand", kwargs=assignment("accepted"), body={"reason": "broken"},
+         wrong=Wrong(400, "invalid", body={"reason": "ugly"})),
     Line("api-return", "POST", by="hand", kwargs=assignment("accepted"), body={"reason": "unclear"},
          wrong=Wrong(409, "not_accepted", before=lambda w: w.submitted, body={"reason": "unclear"})),
     Line("api-file-appeal", "POST", by="hand", kwargs=assignment("rejected"), body={"reason": "It was right."},

@@ -48,7 +48,7 @@ class Picture {
     this.picture.style.transform = this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
     this.pane.classList.toggle("near", this.scale > 1);
     $("output", this.holder).textContent = this.scale === 1 ? "" : `${Math.round(this.scale * 100)}\u202f%`;
-    $("[data-zoom=out]", this.holder).disabled = this.scale === 1;
+    $("[data-zoom=out]", this.holder).hidden = this.scale === 1;
     current = this;
   }
 }

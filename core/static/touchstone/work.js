@@ -44,6 +44,7 @@ function parse(html) {
 const draftOf = (form) => `draft:${form.dataset.id}`;
 const read = (key) => { try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } };
 const dirty = new Set();
+let typedAt = 0;
 let saving = null;
 
 function keepDraft(form) {
@@ -155,7 +156,7 @@ tabs?.addEventListener("message", ({ data }) => {
 });
 addEventListener("storage", (event) => {
   const form = event.newValue && sheet.find((one) => draftOf(one) === event.key);
-  if (!form || document.hasFocus()) return;
+  if (!form || Date.now() - typedAt < 2000) return; // who types here is not typed over
   fill(form, JSON.parse(event.newValue)[1]);
   look(form);
 });
@@ -181,7 +182,6 @@ function hand(given) {
   clock();
   const seconds = Math.round(active / Math.max(1, sheet.length)) / 1000;
   const forms = given.map(([form]) => form);
-  last?.toast?.remove();
   last = { forms, at: Date.now(), sent: forms.map((form, n) => {
     const body = JSON.stringify({ ...given[n][1], seconds });
     const entry = { id: form.dataset.id, url: form.action, body, begin: form.dataset.begin, fields: held(form) };
@@ -198,11 +198,24 @@ function hand(given) {
   });
   const now = last;
   if (+main.dataset.undo) {
-    now.toast = toast($("[data-saved]").content.firstElementChild.cloneNode(true), 600);
+    const line = $("[data-saved-line]");
+    line.replaceChildren($("[data-saved]").content.cloneNode(true));
+    $("b", line).textContent = said(forms);
     // The time to undo begins when the server has it; until then it can be taken back anyhow.
-    Promise.all(sent.map((one) => one.done)).then(() => setTimeout(() => now.toast.remove(), +main.dataset.undo * 1000 - 400));
+    Promise.all(sent.map((one) => one.done)).then(() => setTimeout(() => last === now && closeUndo(), +main.dataset.undo * 1000 - 300));
   }
   if (forms.length === sheet.length) goOn(); else forms.forEach((form) => drop(form));
+}
+
+// What was said, where it is one choice: so that a slip is seen.
+function said(forms) {
+  const picks = forms.length === 1 ? $$("fieldset[data-q] input:checked", forms[0]) : [];
+  const label = picks.length === 1 && ($("span:not(.content)", picks[0].parentElement) ?? picks[0].parentElement).textContent.trim();
+  return label && label.length < 40 ? `: ${label}` : "";
+}
+function closeUndo() {
+  last = null;
+  $("[data-saved-line]").replaceChildren();
 }
 
 function told(form, found) {
@@ -284,7 +297,7 @@ function show(forms) {
   history.replaceState(null, "", forms[0].dataset.page);
   for (const form of forms) {
     tell("shown", form);
-    if (!form.dataset.changing) { form.until ??= Date.now() + form.dataset.left * 1000; begin(form); }
+    if (!form.dataset.changing) { form.until ??= Date.now() + form.dataset.left * 1000; begin(form); } // until the server says
   }
   main.scrollTop = 0;
   scrollTo(0, 0);
@@ -319,8 +332,7 @@ async function giveBack(form, body, word = "skipped") {
 function undo() {
   const undone = last;
   if (!undone) return;
-  undone.toast?.remove();
-  last = null;
+  closeUndo();
   undone.forms.forEach((form, n) => {
     delete form.dataset.done;
     if (withdraw(undone.sent[n].key)) return;
@@ -372,6 +384,7 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("input", (event) => {
   const form = sheet.find((one) => one.contains(event.target));
   if (!form) return;
+  typedAt = Date.now();
   settle(event.target);
   look(form);
   keepDraft(form);
