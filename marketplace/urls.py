@@ -46,6 +46,7 @@ urlpatterns = [
     path("studio/projects/<uuid:project_id>/trial/start/", design.studio_trial_start, name="studio_trial_start"),
     path("studio/projects/<uuid:project_id>/trial/use/", design.studio_trial_use, name="studio_trial_use"),
     path("studio/projects/<uuid:project_id>/pay/", design.studio_pay, name="studio_pay"),
+    path("studio/projects/<uuid:project_id>/do/<slug:act>/", design.project_act, name="project_act"),
     path("studio/projects/<uuid:project_id>/price/", design.studio_price, name="studio_price"),
     path("studio/drafts/<uuid:batch_id>/columns/", design.studio_columns, name="studio_columns"),
     path("studio/team/", team.studio_team, name="studio_team"),

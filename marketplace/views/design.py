@@ -34,7 +34,7 @@ from marketplace.selectors import Design, batches_of, design_of, projects_of, re
 from marketplace.services.costs import Preview, answers_before, hourly_pay, preview
 from marketplace.services.design import prices
 from marketplace.services.posting import attach_upload, create_batch, name_columns, sample_of
-from marketplace.services.projects import create_project, update_project
+from marketplace.services.projects import archive_project, clone_project, create_project, update_project
 from marketplace.starters import BLANK, BY_KEY, STARTERS, starter_of
 from marketplace.views.requester import for_requesters
 from marketplace.views.steps import draft_of, previewed, sample_row, steps_of
@@ -321,6 +321,22 @@ def studio_preview(request: HttpRequest, requester: Requester, project_id: uuid.
     except DomainError as refusal:
         found = {"page": "", "refusal": " ".join(refusal.errors.values()) or refusal.message}
     return render(request, "studio/preview.html", {"preview": found})
+
+
+@require_POST
+@for_requesters
+def project_act(request: HttpRequest, requester: Requester, project_id: uuid.UUID, act: str) -> HttpResponse:
+    """Copy it, or take it out of the lists."""
+    project = project_for(request, project_id)
+    if act == "clone":
+        copied = clone_project(project=project)
+        messages.success(request, _("A copy. What you change in it changes nothing of the other."))
+        return redirect("studio_project", copied.public_id)
+    if act == "archive":
+        archive_project(project=project)
+        messages.success(request, _("Archived: it is out of the lists. Its batches go on."))
+        return redirect("studio")
+    raise Http404
 
 
 # --- trial ------------------------------------------------------------------------------------------------------------

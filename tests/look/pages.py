@@ -130,6 +130,7 @@ ACTS: dict[str, tuple[str, Where]] = {
     "studio_token_new": ("owner", nowhere),
     "studio_preview": ("owner", lambda m: {"project_id": m.project.public_id}),
     "studio_price": ("owner", lambda m: {"project_id": m.project.public_id}),
+    "project_act": ("owner", lambda m: {"project_id": m.project.public_id, "act": "archive"}),
     "studio_trial_start": ("owner", lambda m: {"project_id": m.project.public_id}),
     "studio_trial_use": ("owner", lambda m: {"project_id": m.project.public_id}),
     "known_mark": ("owner", lambda m: {"project_id": m.project.public_id}),

@@ -156,6 +156,20 @@ def test_the_curve_rises_with_the_answers_of_a_crowd_that_is_mostly_right():
 # --- pages of what only the API knew ----------------------------------------------------------------------------------
 
 
+def test_a_project_is_copied_and_archived(client, market):
+    client.force_login(market.owner)
+
+    copied = client.post(reverse("project_act", args=[market.project.public_id, "clone"]))
+    client.post(reverse("project_act", args=[market.project.public_id, "archive"]))
+
+    market.project.refresh_from_db()
+    assert market.project.archived_at is not None
+    assert "Read digits (copy)" in client.get(copied.url).content.decode()
+    names = [project.name for project in client.get(reverse("studio")).context["page"].object_list]
+    assert "Read digits (copy)" in names and market.project.name not in names
+    assert client.post(reverse("project_act", args=[market.project.public_id, "burn"])).status_code == 404
+
+
 def test_a_key_is_corrected_and_released_on_its_page(client, market):
     client.force_login(market.owner)
 
