@@ -45,7 +45,10 @@ UNPAID: dict[str, Any] = {
     "auto_approve_seconds": 0,
     "requirements": [],
 }
-COPIED = ("name", "summary", "questions", "template", "instructions", "instruction_version", "topics", "is_distressing")
+COPIED = (
+    *("name", "summary", "questions", "template", "instructions", "examples", "instruction_version", "topics"),
+    "is_distressing",
+)
 
 
 @transaction.atomic

@@ -46,6 +46,29 @@ class DesignForm(forms.Form):
         return {name: self.cleaned_data[name] for name in self.base_fields}
 
 
+class ExampleForm(forms.Form):
+    """An example of the instructions, or a counter-example."""
+
+    shows = forms.CharField(
+        label=_("Example"), widget=forms.Textarea(attrs={"rows": 2}), max_length=5000, required=False
+    )
+    is_good = forms.TypedChoiceField(
+        label=_("It is"),
+        choices=[("yes", _("like this")), ("no", _("not like this"))],
+        coerce=lambda value: value == "yes",
+        empty_value=True,
+        required=False,
+    )
+    why = forms.CharField(label=_("Why"), max_length=500, required=False)
+
+    @classmethod
+    def of(cls, example: dict[str, Any]) -> dict[str, Any]:
+        return {**example, "is_good": "yes" if example["is_good"] else "no"}
+
+
+ExampleForms = forms.formset_factory(ExampleForm, extra=2, max_num=30)
+
+
 class PayForm(forms.Form):
     """Pay, how good a label must be, and who may work. What it means for the rules stands in `to_fields`."""
 

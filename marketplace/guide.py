@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any
@@ -58,14 +58,19 @@ class Guide:
 
 
 def guide_of(batch: Batch, worker: Worker) -> Guide:
-    design = design_of(batch)
+    notes = tuple(batch.guideline_notes.order_by("-pk")[:MOST_NOTES])
+    return replace(guide_to(design_of(batch)), changes=changes_for(worker, batch), notes=notes)
+
+
+def guide_to(design: Design) -> Guide:
+    """What the design itself says, to anybody."""
     examples = [Example(render_markdown(one["shows"]), one["is_good"], one.get("why", "")) for one in design.examples]
     return Guide(
         render_markdown(design.instructions) if design.instructions.strip() else "",
         tuple(one for one in examples if one.is_good),
         tuple(one for one in examples if not one.is_good),
-        changes_for(worker, batch),
-        tuple(batch.guideline_notes.order_by("-pk")[:MOST_NOTES]),
+        None,
+        (),
     )
 
 

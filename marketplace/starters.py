@@ -7,6 +7,7 @@ which a requester edits; the words of the shelf itself are translated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,16 +35,26 @@ class Starter:
         return list(self.rows[0])
 
     def fields(self) -> dict[str, Any]:
-        """What `create_project` takes."""
+        """What `create_project` takes: the lists under "Examples" and "Not like this" become examples of their own."""
+        instructions, _sign, rest = self.instructions.strip().partition("### Examples")
+        good, _sign, bad = rest.partition("### Not like this")
+        examples = [{"shows": shows, "is_good": True, "why": ""} for shows in _listed(good)]
+        examples += [{"shows": shows, "is_good": False, "why": ""} for shows in _listed(bad)]
         return {
+            "examples": examples,
             "name": self.name,
             "summary": self.summary,
             "template": self.template,
-            "instructions": self.instructions.strip(),
+            "instructions": instructions.strip(),
             "questions": [dict(question) for question in self.questions],
             "rules": dict(self.rules),
             "is_distressing": self.is_distressing,
         }
+
+
+def _listed(markdown: str) -> list[str]:
+    """The items of a list, each as one line."""
+    return [" ".join(item.split()) for item in re.split(r"^\* ", markdown, flags=re.MULTILINE)[1:]]
 
 
 STARTERS: tuple[Starter, ...] = (

@@ -26,7 +26,15 @@ from lifecycle.accept import accept
 from lifecycle.publish import check_upload
 from lifecycle.trial import start_trial
 from marketplace.columns import slots_of
-from marketplace.forms import BatchForm, DesignForm, PayForm, QuestionForm, QuestionForms
+from marketplace.forms import (
+    BatchForm,
+    DesignForm,
+    ExampleForm,
+    ExampleForms,
+    PayForm,
+    QuestionForm,
+    QuestionForms,
+)
 from marketplace.models import Answer, Assignment, Batch, Membership, Project, Requester
 from marketplace.rules import Rules
 from marketplace.schema import schema_of
@@ -199,31 +207,59 @@ def studio_project_edit(request: HttpRequest, requester: Requester, project_id: 
     project = project_for(request, project_id)
     if request.method != "POST":
         questions = QuestionForms(initial=[QuestionForm.of(one) for one in project.questions] or [{}], prefix="q")
-        return _design_page(request, project, DesignForm(initial=DesignForm.of(project)), questions)
+        form = DesignForm(initial=DesignForm.of(project))
+        return _design_page(request, project, form, questions, ExampleForms(initial=_examples(project), prefix="e"))
     if (act := request.POST.get("do", "")).startswith(("add", "up-")):
         asked = _moved(_asked(request.POST), act)
         form = DesignForm(initial={name: request.POST.get(name) for name in DesignForm.base_fields})
-        return _design_page(request, project, form, QuestionForms(initial=asked, prefix="q"))
+        shown = [{name: one[name].value() for name in ExampleForm.base_fields} for one in _posted(request, project)]
+        examples = ExampleForms(initial=[one for one in shown if one["shows"]], prefix="e")
+        return _design_page(request, project, form, QuestionForms(initial=asked, prefix="q"), examples)
     form, questions = DesignForm(request.POST), QuestionForms(request.POST, prefix="q")
-    if not (form.is_valid() and questions.is_valid()):
-        return _design_page(request, project, form, questions)
+    examples = _posted(request, project)
+    if not (form.is_valid() and questions.is_valid() and examples.is_valid()):
+        return _design_page(request, project, form, questions, examples)
     kept = [one for one in questions.forms if not one.cleaned_data.get("DELETE")]
     try:
-        update_project(project=project, **form.to_fields(), questions=[one.to_json() for one in kept])
+        asked = [one.to_json() for one in kept]
+        update_project(project=project, **form.to_fields(), questions=asked, examples=_written(examples))
     except Invalid as refusal:
         _mark(refusal, form, kept)
-        return _design_page(request, project, form, questions)
+        return _design_page(request, project, form, questions, examples)
     return _saved(request, project, "studio_trial")
 
 
-def _design_page(request: HttpRequest, project: Project, form: DesignForm, questions: Any) -> HttpResponse:
+def _examples(project: Project) -> list[dict[str, Any]]:
+    return [ExampleForm.of(one) for one in project.examples]
+
+
+def _posted(request: HttpRequest, project: Project) -> Any:
+    """The examples of a posted form; where it has none, those that the project has."""
+    if "e-TOTAL_FORMS" in request.POST:
+        return ExampleForms(request.POST, prefix="e")
+    values = {"e-TOTAL_FORMS": len(project.examples), "e-INITIAL_FORMS": 0}
+    for index, one in enumerate(_examples(project)):
+        values |= {f"e-{index}-{name}": value for name, value in one.items()}
+    return ExampleForms(values, prefix="e")
+
+
+def _written(examples: Any) -> list[dict[str, Any]]:
+    """Those that say something; an emptied one is gone."""
+    rows = [one.cleaned_data for one in examples.forms if one.cleaned_data.get("shows", "").strip()]
+    return [{"shows": row["shows"], "is_good": row["is_good"], "why": row["why"]} for row in rows]
+
+
+def _design_page(
+    request: HttpRequest, project: Project, form: DesignForm, questions: Any, examples: Any
+) -> HttpResponse:
     draft = draft_of(project)
     has_errors = bool(form.errors or any(questions.errors)) if form.is_bound else False
-    design = None if has_errors else _design_from(project, form, questions)
+    design = None if has_errors else _design_from(project, form, questions, examples)
     rules = Rules.from_json(project.rules, audience=project.audience)
     context = _frame(project, draft, "question") | {
         "form": form,
         "questions": questions,
+        "examples": examples,
         "has_errors": has_errors,
         "names": [one["name"].value() for one in questions if one["name"].value()],
         "preview": previewed(project, design or _stored(project), draft, rules.reward_micros),
@@ -235,17 +271,17 @@ def _stored(project: Project) -> Design:
     return design_of(Batch(project=project))
 
 
-def _design_from(project: Project, form: DesignForm, questions: Any) -> Design | None:
+def _design_from(project: Project, form: DesignForm, questions: Any, examples: Any) -> Design | None:
     """The design as it stands in the forms, if it can be drawn."""
     if not form.is_bound:
         return None
-    if not (form.is_valid() and questions.is_valid()):
+    if not (form.is_valid() and questions.is_valid() and examples.is_valid()):
         return None
     asked = [one.to_json() for one in questions.forms if not one.cleaned_data.get("DELETE")]
     schema_of(asked)
     written = copy.copy(project)
     written.questions, written.template = asked, form.cleaned_data["template"]
-    written.instructions = form.cleaned_data["instructions"]
+    written.instructions, written.examples = form.cleaned_data["instructions"], _written(examples)
     return _stored(written)
 
 
@@ -317,7 +353,8 @@ def studio_preview(request: HttpRequest, requester: Requester, project_id: uuid.
     form, questions = DesignForm(request.POST), QuestionForms(request.POST, prefix="q")
     rules = Rules.from_json(project.rules, audience=project.audience)
     try:
-        found = previewed(project, _design_from(project, form, questions), draft_of(project), rules.reward_micros)
+        design = _design_from(project, form, questions, _posted(request, project))
+        found = previewed(project, design, draft_of(project), rules.reward_micros)
     except DomainError as refusal:
         found = {"page": "", "refusal": " ".join(refusal.errors.values()) or refusal.message}
     return render(request, "studio/preview.html", {"preview": found})

@@ -14,12 +14,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from core.errors import DomainError
+from marketplace.guide import guide_to
 from marketplace.models import Batch, Project
 from marketplace.rows import Reader, Row
 from marketplace.selectors import Design
 from marketplace.showing import show_item
 from marketplace.starters import starter_of
-from marketplace.templating import compile_template, render_markdown
+from marketplace.templating import compile_template
 
 SAMPLES = {"image": "touchstone/samples/picture.svg", "audio": "touchstone/samples/sound.wav", "video": ""}
 
@@ -100,7 +101,7 @@ def preview_html(project: Project, design: Design, data: Mapping[str, Any], rewa
         "project": project,
         "content": shown.content,
         "widgets": shown.widgets,
-        "instructions": render_markdown(design.instructions) if design.instructions else "",
+        "guide": guide_to(design),
         "currency": project.requester.currency,
         "reward": reward,
         "minutes": design.rules.assignment_seconds // 60,

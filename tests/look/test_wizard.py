@@ -81,7 +81,8 @@ def test_a_starter_is_a_project_that_can_be_published_as_it_is(starter, make_req
             assert question.kind != "pairwise" or {question.left, question.right} <= set(row)
     # At least one question decides when to stop, where that is asked.
     assert not _rules(project).is_adaptive or any(question.stops for question in schema)
-    assert starter is BLANK or "### Examples" in project.instructions
+    assert starter is BLANK or any(one["is_good"] for one in project.examples)
+    assert "###" not in project.instructions
 
 
 def _rules(project):
@@ -269,6 +270,26 @@ def test_questions_are_added_and_moved_and_keep_what_was_written(client, project
     assert moved.index('value="And why?"') < moved.index('value="Which digit is this?"')
     project.refresh_from_db()
     assert project.name != "Old cards"
+
+
+def test_examples_are_written_changed_and_emptied(client, project):
+    url = reverse("studio_project_edit", args=[project.public_id])
+    rows = {"e-TOTAL_FORMS": "3", "e-INITIAL_FORMS": "0", "e-0-shows": "a **7**", "e-0-is_good": "yes"}
+    rows |= {"e-1-shows": "a 1", "e-1-is_good": "no", "e-1-why": "it has no bar", "e-2-is_good": "yes"}
+
+    client.post(url, FORM | rows)
+    shown = client.get(url).content.decode()
+    client.post(url, FORM)  # a form without them keeps them
+    project.refresh_from_db()
+    assert project.examples == [
+        {"shows": "a **7**", "is_good": True, "why": ""},
+        {"shows": "a 1", "is_good": False, "why": "it has no bar"},
+    ]
+    assert "it has no bar" in shown
+    client.post(url, FORM | rows | {"e-0-shows": ""})
+
+    project.refresh_from_db()
+    assert [one["shows"] for one in project.examples] == ["a 1"]
 
 
 def test_the_preview_shows_what_is_written_before_it_is_saved(client, project):
