@@ -8,6 +8,8 @@ from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
 from quality.api import exporting, keys, quizzes
+from staff.api import site
+from staff.api import workers as crowd
 from users.api import notices, tokens
 from workers_app.api import qualifications
 
@@ -215,5 +217,40 @@ urlpatterns = [
     path("admin/reports", messages.Reports.as_view(), name="api-reports"),
     path("admin/messages/<uuid:message_id>/rule", messages.ReportRule.as_view(), name="api-report-rule"),
     path("admin/goodwill", money.Goodwill.as_view(), name="api-goodwill"),
+    path("admin/workers", crowd.Workers.as_view(), name="api-all-workers"),
+    path("admin/workers/<uuid:worker_id>", crowd.WorkerOne.as_view(), name="api-staff-worker"),
+    path("admin/workers/<uuid:worker_id>/pause", crowd.WorkerPause.as_view(), name="api-staff-pause"),
+    path("admin/workers/<uuid:worker_id>/reinstate", crowd.WorkerReinstate.as_view(), name="api-staff-reinstate"),
+    path("admin/workers/<uuid:worker_id>/keep", crowd.WorkerKeep.as_view(), name="api-staff-keep"),
+    path("admin/workers/<uuid:worker_id>/weight", crowd.WorkerWeight.as_view(), name="api-staff-weight"),
+    path("admin/workers/<uuid:worker_id>/hold", crowd.WorkerHold.as_view(), name="api-staff-hold"),
+    path("admin/workers/<uuid:worker_id>/lift", crowd.WorkerLift.as_view(), name="api-staff-lift"),
+    path("admin/workers/<uuid:worker_id>/account", crowd.WorkerAccount.as_view(), name="api-staff-account"),
+    path("admin/workers/<uuid:worker_id>/notes", crowd.WorkerNotes.as_view(), name="api-staff-worker-notes"),
+    path("admin/flags", crowd.AllFlags.as_view(), name="api-all-flags"),
+    path("admin/flags/<uuid:flag_id>/decide", crowd.FlagDecide.as_view(), name="api-flag-decide"),
+    path("admin/contests", crowd.AllContests.as_view(), name="api-all-contests"),
+    path("admin/contests/<uuid:contest_id>/rule", crowd.StaffContestRule.as_view(), name="api-staff-contest-rule"),
+    path("admin/ledger", site.Ledger.as_view(), name="api-ledger"),
+    path("admin/ledger/transfers", site.Transfers.as_view(), name="api-transfers"),
+    path("admin/ledger/transfers.csv", site.TransfersCsv.as_view(), name="api-transfers-csv"),
+    path("admin/invariants", site.CheckUps.as_view(), name="api-invariants"),
+    path("admin/system", site.System.as_view(), name="api-system"),
+    path("admin/log", site.Log.as_view(), name="api-log"),
+    path("admin/settings", site.Settings.as_view(), name="api-settings"),
+    path("admin/settings/<slug:name>", site.Setting.as_view(), name="api-setting"),
+    path("admin/people", site.People.as_view(), name="api-people"),
+    path("admin/people/<uuid:user_id>/approve", site.PersonApprove.as_view(), name="api-person-approve"),
+    path("admin/people/<uuid:user_id>/lock", site.PersonLock.as_view(), name="api-person-lock"),
+    path("admin/people/<uuid:user_id>/unlock", site.PersonUnlock.as_view(), name="api-person-unlock"),
+    path("admin/people/<uuid:user_id>/role", site.PersonRole.as_view(), name="api-person-role"),
+    path("admin/people/<uuid:user_id>/notes", site.PersonNotes.as_view(), name="api-person-notes"),
+    path(
+        "admin/organisations/<uuid:organisation_id>/notes",
+        site.OrganisationNotes.as_view(),
+        name="api-organisation-notes",
+    ),
+    path("admin/invitations", site.AllInvitations.as_view(), name="api-all-invitations"),
+    path("admin/invitations/<int:invitation_id>/cancel", site.InvitationCancel.as_view(), name="api-invitation-cancel"),
     re_path(r"^[\s\S]*$", NothingHere.as_view(), name="api-nothing-here"),
 ]

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("payments.urls")),
     path("", include("workers_app.urls")),
     path("", include("quality.urls")),
+    path("staff/", include("staff.urls")),
 ]
 
 handler500 = "core.health.server_error"

@@ -349,6 +349,41 @@ def ledger_line(values: Sequence[float], bounds: tuple[float, float], passed: Se
     return Chart(440, 210, message, frame.marks, (_("Known answer"), _("Outcome"), _("Sum")), rows, keys)
 
 
+def watch_line(values: Sequence[float], alarm: float, *, message: str) -> Chart:
+    """A cumulative sum that is 0 while all is well, and the level at which it raises an alarm."""
+    frame = _Frame(0, max([alarm * 1.3, *values]), 0, max(len(values), 1), left=30, right=430, top=12, bottom=88)
+    frame.grid([0, alarm], ["0", number(alarm)])
+    frame.path("ln dash thin warn", [(frame.left, frame.y(alarm)), (frame.right, frame.y(alarm))])
+    frame.path("ln", [(frame.x(0), frame.y(0))] + [(frame.x(i + 1), frame.y(v)) for i, v in enumerate(values)])
+    frame.text("strong", 35, frame.y(alarm) - 5, _("alarm above %s") % number(alarm))
+    frame.floor()
+    for step in ticks(max(len(values), 1), about=8):
+        if step <= len(values) and step == int(step):
+            frame.text("mid", frame.x(step), 102, number(step))
+    rows = [(number(index + 1), f"{value:.2f}") for index, value in enumerate(values)]
+    return Chart(440, 120, message, frame.marks, (_("Known answer"), _("Sum")), rows)
+
+
+def ego(middle: str, others: Sequence[tuple[str, float, str]], *, message: str, head: tuple[str, str]) -> Chart:
+    """One node and those around it: name, strength from 0 to 1 (the thickness of the line), and the line's class."""
+    frame = _Frame(0, 1, 0, 1, left=10, right=430, top=10, bottom=230)
+    x0, y0, wide, high = 220.0, 120.0, 140.0, 88.0
+    for index, (name, strength, css) in enumerate(others):
+        angle = 2 * math.pi * index / max(len(others), 1) - math.pi / 2
+        x, y = x0 + wide * math.cos(angle), y0 + high * math.sin(angle)
+        thick = {"d": f"M{x0:.1f} {y0:.1f}L{x:.1f} {y:.1f}", "stroke-width": f"{1 + 5 * strength:.1f}"}
+        frame.marks.append(Mark("path", f"edge {css}".strip(), thick))
+        frame.dot("f-warn" if css == "warn" else "f-grey", x, y, 5)
+        side = "end" if math.cos(angle) < -0.2 else "mid" if abs(math.cos(angle)) <= 0.2 else ""
+        shift = {"end": -9, "mid": 0, "": 9}[side]
+        lift = (-10 if math.sin(angle) < 0 else 18) if side == "mid" else 4
+        frame.text(side, x + shift, y + lift, name)
+    frame.dot("f-ink", x0, y0, 8)
+    frame.text("mid strong", x0, y0 + 24, middle)
+    rows = [(name, f"{strength * 100:.0f}{NARROW}%") for name, strength, _css in others]
+    return Chart(440, 240, message, frame.marks, head, rows)
+
+
 @dataclass(frozen=True)
 class Part:
     """One share of a whole: its count, its class (`f-ink`, `f-warn`, `f-grey`, `f-surface`) and its words."""

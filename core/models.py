@@ -142,3 +142,31 @@ class Watermark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.at}"
+
+
+class Note(models.Model):
+    """What staff write down about a person or an organisation for each other. Never changed, and part of the data that
+    a person may ask for."""
+
+    subject = models.CharField(max_length=80, help_text="Such as user:12 or requester:3.")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "id"], name="note_by_subject")]
+
+    def __str__(self) -> str:
+        return f"note on {self.subject}"
+
+
+class Preference(models.Model):
+    """A setting that staff changed while the site runs; it stands before what the environment says."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    value = models.JSONField()
+    changed_at = models.DateTimeField(default=timezone.now)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"

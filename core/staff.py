@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from allauth.account.decorators import secure_admin_login
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.http import HttpRequest
@@ -73,6 +76,14 @@ def amount_column(field: str = "amount", label: str = "") -> Callable[[Any, Any]
     return column
 
 
+def may_enter(user: Any) -> bool:
+    """Whether the doors of the staff open: where STAFF_MFA asks for it, only with a second factor."""
+    return bool(user.is_active and user.is_staff and (not settings.STAFF_MFA or is_mfa_enabled(user)))
+
+
+# The site's own sign-in, so that the administration has no door beside it without a second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.has_permission = lambda request: may_enter(request.user)  # type: ignore[method-assign]
 admin.site.site_header = "Touchstone"
 admin.site.site_title = "Touchstone"
 admin.site.index_title = _("Administration")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from core import audit, money
 from core.errors import Conflict, Invalid
+from core.preferences import preference
 from marketplace.models import Assignment, Batch
 from marketplace.services.judging import purse_of
 from marketplace.services.telling import paid_beyond
@@ -42,7 +42,7 @@ def pay_bonus(*, assignment: Assignment, amount: int, reason: str, key: str, by:
     if assignment.state not in ANSWERED:
         raise Conflict("A bonus is for an answer. Compensate a worker who could not give one.", code="not_answered")
     batch = Batch.objects.select_related("project__requester").get(pk=assignment.batch_id)
-    fee = money.fee_of(amount, settings.FEE_BASIS_POINTS)
+    fee = money.fee_of(amount, preference("FEE_BASIS_POINTS"))
     key = f"bonus:{assignment.pk}:{key}"
     pay_from_available(
         purse=purse_of(batch),

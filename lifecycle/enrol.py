@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import transaction
 
 from core.errors import Invalid
+from core.preferences import preference
 from marketplace.models import Membership
 from marketplace.services.members import found_organisation, join
 from users.models import Invitation, User
@@ -36,7 +36,7 @@ def register(
     if role not in (*ROLES, "admin"):
         raise Invalid(errors={"role": f"One of {', '.join(ROLES)}."})
     if is_approved is None:
-        is_approved = settings.SIGNUP != "approval" or invitation is not None
+        is_approved = preference("SIGNUP") != "approval" or invitation is not None
     user = create_person(
         email=email,
         password=password,

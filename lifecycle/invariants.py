@@ -400,6 +400,11 @@ def check_invariants(names: Collection[str] = (), *, full: bool = False) -> list
     return [_check(name, full) for name in sorted(chosen, key=_rank)]
 
 
+def names_of_invariants() -> list[str]:
+    """All of them, in the order in which they are checked."""
+    return sorted([*STATEMENTS, *FUNCTIONS], key=_rank)
+
+
 def _rank(name: str) -> tuple[int, int]:
     return "MWSYA".index(name[0]), int(name[1:])
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from lifecycle.events import payout_changed
 from payments.models import Payout
-from payments.services import payouts
+from payments.services import looks, payouts
 from workers_app.models import Worker
 
 
@@ -20,7 +20,9 @@ def request(*, worker: Worker, amount: int) -> Payout:
 
 @transaction.atomic
 def send(*, payout: Payout, by: Any) -> Payout:
-    """Raises `Conflict` while it is held, and `IllegalMove`."""
+    """A large sum stays requested after the first look. Raises `Conflict` while it is held, and `IllegalMove`."""
+    if not looks.look_first(row=payout, by=by):
+        return payout
     return _told(payouts.send_payout(payout=payout, by=by))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core import clock, money
+from core.models import Note
 from marketplace.models import Answer, Assignment, Draft
 from payments.models import Account, Payout
 from payments.selectors import lines, statement
@@ -35,8 +36,15 @@ def everything_about(user: User) -> dict[str, Any]:
         "drafts": [] if worker is None else _drafts(worker),
         "payouts": [] if worker is None else _payouts(worker),
         "earnings": [] if worker is None else _earnings(worker),
+        "notes": _notes(user, worker),
         "tokens": list(user.tokens.order_by("pk").values("name", "prefix", "scopes", "created_at", "revoked_at")),
     }
+
+
+def _notes(user: User, worker: Worker | None) -> list[dict[str, Any]]:
+    """What staff wrote down about the person; not who of them."""
+    subjects = [f"user:{user.pk}"] + ([] if worker is None else [f"worker:{worker.pk}"])
+    return list(Note.objects.filter(subject__in=subjects).order_by("pk").values("at", "text"))
 
 
 def _worker(worker: Worker) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from django.utils import timezone
 from config.processes import die_with_parent
 from core.errors import Conflict
 from core.models import Operation
-from core.operations import LeaseLost, Turn, start_operation, take, work_on
+from core.operations import LeaseLost, Turn, Work, start_operation, take, work_on
 from lifecycle.digest import GROUP, digest_hits
 from marketplace.models import Project
 from quality.models import AggregationRun
@@ -44,6 +44,8 @@ IN_VAIN = timedelta(hours=1)
 #: Seconds between two renewals of a child's lease, a third of the lease.
 RENEW_EVERY = 10
 MOST_CHILDREN = 1
+#: Operations that keep a processor, or a connection, busy for long.
+CHILD_KINDS = ("refit", "invariants")
 #: Seconds a child may take before it lets go and is started again where it was.
 LONGEST = 6 * 3600
 
@@ -192,14 +194,14 @@ CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start_children() -> int:
-    """A child for each refit that is due and that nobody works on, up to `MOST_CHILDREN`. A step of the clock."""
+    """A child for each of `CHILD_KINDS` that is due and that nobody works on, up to `MOST_CHILDREN`. A clock's step."""
     for pk, child in list(CHILDREN.items()):
         if child.poll() is not None:
             if child.returncode:
                 log.warning("The process of refit %s ended with %s; it is started again.", pk, child.returncode)
             del CHILDREN[pk]
     now, started = timezone.now(), 0
-    free = Operation.objects.filter(kind="refit", state__in=["waiting", "running"], due_at__lte=now)
+    free = Operation.objects.filter(kind__in=CHILD_KINDS, state__in=["waiting", "running"], due_at__lte=now)
     for operation in free.order_by("due_at")[: MOST_CHILDREN * 2]:
         is_taken = operation.lease_until is not None and operation.lease_until > now
         if is_taken or operation.pk in CHILDREN or len(CHILDREN) >= MOST_CHILDREN:
@@ -264,7 +266,7 @@ class LeaseKeeper:
         self.thread.join()
 
 
-def run_child(operation: Operation) -> Operation | None:
+def run_child(operation: Operation, work: Work = work) -> Operation | None:
     """What the child process does: the whole operation, or nothing where another works on it."""
     leased = take(operation)
     if leased is None:

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from core.staff import LookOnly, act, amount_column, reason_of
 from lifecycle import pay_out
 from payments.models import Account, Deposit, Entry, Payout, Transfer
-from payments.services.deposits import confirm_deposit, refuse_deposit
+from payments.services.deposits import refuse_deposit
+from payments.services.looks import SecondLook, confirm_seen
 
 
 @admin.register(Deposit)
@@ -27,7 +28,8 @@ class DepositAdmin(LookOnly):
     @admin.action(description="Confirm: the money is on the account")
     def confirm(self, request: HttpRequest, rows: QuerySet[Deposit]) -> None:
         def do(row: Deposit) -> Any:
-            return confirm_deposit(deposit=row, by=request.user)
+            if confirm_seen(deposit=row, by=request.user).state == Deposit.State.REQUESTED:
+                raise SecondLook
 
         act(request, rows, do, one="%d deposit confirmed.", many="%d deposits confirmed.")
 
@@ -51,7 +53,8 @@ class PayoutAdmin(LookOnly):
     @admin.action(description="Send: the transfer is being made")
     def send(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
-            return pay_out.send(payout=row, by=request.user)
+            if pay_out.send(payout=row, by=request.user).state == Payout.State.REQUESTED:
+                raise SecondLook
 
         act(request, rows, do, one="%d payout is being sent.", many="%d payouts are being sent.")
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet, Sum
+from django.utils import timezone
 
-from payments.models import Account, Entry
+from payments.models import Account, Entry, Transfer
 
 
 def balance(kind: str, owner_id: int = 0, currency: str | None = None) -> int:
@@ -66,6 +68,42 @@ def lines(entries: Iterable[Entry]) -> list[Line]:
         )
         for entry in entries
     ]
+
+
+def transfers(
+    *, accounts: QuerySet[Account] | None = None, kind: str = "", since: date | None = None, until: date | None = None
+) -> QuerySet[Transfer]:
+    """Transfers that touch one of `accounts` (None: all), of a kind, of the days from `since` to `until`."""
+    rows = Transfer.objects.all()
+    if accounts is not None:
+        rows = rows.filter(pk__in=Entry.objects.filter(account__in=accounts).values("transfer_id"))
+    if kind:
+        rows = rows.filter(kind=kind)
+    zone = timezone.get_current_timezone()
+    if since:
+        rows = rows.filter(created_at__gte=datetime.combine(since, time.min, zone))
+    if until:
+        rows = rows.filter(created_at__lt=datetime.combine(until + timedelta(days=1), time.min, zone))
+    return rows
+
+
+#: Kinds of account -> how many there are, and what is on them in micros; by currency.
+KIND_SUMS = """
+SELECT a.kind, a.currency, count(*), sum(CASE WHEN a.kind = ANY(%s) THEN e.sum ELSE a.balance END)::bigint
+FROM payments_account a
+LEFT JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS sum FROM payments_entry
+                   WHERE account_id = a.id AND a.kind = ANY(%s)) e ON true
+GROUP BY a.kind, a.currency
+"""
+
+
+def sums_of_accounts() -> list[tuple[str, str, int, int]]:
+    """Kind, currency, number of accounts, micros on them; as the money flows."""
+    summed = [str(kind) for kind in Account.SUMMED]
+    with connection.cursor() as cursor:
+        cursor.execute(KIND_SUMS, [summed, summed])
+        found = cursor.fetchall()
+    return sorted(found, key=lambda row: (row[1], Account.Kind.values.index(row[0])))
 
 
 def sums_by_kind(kind: str, owner_id: int, currency: str | None = None) -> dict[str, int]:

@@ -283,6 +283,10 @@ class WorkerReliability(models.Model):
     since = models.BigIntegerField(default=0, db_default=0)
     state_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.BigIntegerField(null=True, blank=True, help_text="User; empty: by a rule.")
+    ignored_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when a person lets this worker's answers count for no label."
+    )
     look_again_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -332,6 +336,10 @@ class Flag(models.Model):
         OPEN = "open", "open"
         CLOSED = "closed", "closed"
 
+    class Verdict(models.TextChoices):
+        CONFIRMED = "confirmed", "confirmed"
+        DISMISSED = "dismissed", "dismissed"
+
     MOVES = {State.OPEN: {State.CLOSED}}
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -354,6 +362,12 @@ class Flag(models.Model):
     expires_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_reason = models.CharField(max_length=300, blank=True)
+    #: What a person found; empty while it is open, and where it ended by itself.
+    verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True, default="", db_default="")
+    closed_by = models.BigIntegerField(null=True, blank=True, help_text="User; empty: by itself.")
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at", "id"], name="flag_open", condition=Q(state="open"))]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"

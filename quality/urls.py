@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import audit, batches, crowd, dashboard, known, practice, proof, quiz, review
+from quality.views import batches, crowd, dashboard, known, practice, proof, quiz, review
 
 urlpatterns = [
     path("studio/batches/", dashboard.studio_batches, name="studio_batches"),
@@ -41,10 +41,6 @@ urlpatterns = [
     path("studio/projects/<uuid:project_id>/quiz/", known.studio_quiz, name="studio_quiz"),
     path("studio/projects/<uuid:project_id>/quiz/add/", known.quiz_add, name="quiz_add"),
     path("studio/known/<uuid:gold_id>/<slug:act>/", known.known_act, name="known_act"),
-    path("audit/workers/", audit.audit_workers, name="audit_workers"),
-    path("audit/workers/<uuid:worker_id>/", audit.audit_worker, name="audit_worker"),
-    path("audit/workers/<uuid:worker_id>/decide/", audit.audit_decide, name="audit_decide"),
-    path("audit/flags/<uuid:flag_id>/close/", audit.audit_close_flag, name="audit_close_flag"),
     path("work/practice/<uuid:batch_id>/", practice.practice, name="practice"),
     path("quiz/<uuid:batch_id>/", quiz.quiz, name="quiz"),
     path("quiz/<uuid:batch_id>/start/", quiz.quiz_start, name="quiz_start"),

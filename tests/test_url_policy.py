@@ -6,8 +6,10 @@ import pytest
 from django.urls import reverse
 
 from tests.support.url_policy import OWN, World, call, methods_of, of, patterns
-from tests.support.url_policy_api import API
+from tests.support.url_policy_api import API as MARKET_API
+from tests.support.url_policy_staff import STAFF
 
+API = [*MARKET_API, *STAFF]
 IS_API = {name for name, _ in patterns() if name.startswith("api-")}
 ENDPOINTS = {name: getattr(pattern.callback, "cls", None) for name, pattern in patterns()}
 VIEWS = {name: pattern.callback for name, pattern in patterns()}

@@ -6,21 +6,21 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.stagekit import clear_login
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from core.preferences import preference
 from users.models import Invitation, User
 from users.services import find_invitation
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return settings.SIGNUP != "invitation" or invitation_of(request) is not None
+        return preference("SIGNUP") != "invitation" or invitation_of(request) is not None
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Where staff approve sign-ups, a newcomer without an invitation waits for them."""
-        if settings.SIGNUP == "approval" and invitation_of(request) is None:
+        if preference("SIGNUP") == "approval" and invitation_of(request) is None:
             user.approved_at = None
         return super().save_user(request, user, form, commit)
 

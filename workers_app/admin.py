@@ -20,7 +20,7 @@ class WorkerAdmin(LookOnly):
 
     @admin.display(description="audit")
     def audit(self, row: Worker) -> str:
-        return format_html('<a href="{}">Look</a>', reverse("audit_worker", args=[row.public_id]))
+        return format_html('<a href="{}">Look</a>', reverse("staff_worker", args=[row.public_id]))
 
 
 @admin.register(Qualification)

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "quality",
     "lifecycle",
     "mturk",
+    "staff",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -212,6 +213,8 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_ADAPTER = "users.adapters.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "lifecycle.forms.SignupForm"}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+#: Whether staff need a second factor before any page of theirs opens.
+STAFF_MFA = ENV.bool("STAFF_MFA", False)
 
 # --- time, language, files --------------------------------------------------------------------------------------------
 
@@ -289,7 +292,13 @@ REPAIR_BASIS_POINTS = ENV.int("REPAIR_BASIS_POINTS", 500)
 HOURLY_FLOOR = ENV.decimal("HOURLY_FLOOR", Decimal("8.00"))
 PAYOUT_MINIMUM = ENV.int("PAYOUT_MINIMUM", 1_000_000)
 PAYOUT_HOLD_DAYS = ENV.int("PAYOUT_HOLD_DAYS", 0)
+#: Micros from which two people of the staff have to look at a deposit or a payout.
+LARGE_SUM = ENV.int("LARGE_SUM", 5_000_000_000)
 SIGNUP = ENV.str("SIGNUP", "open", validate=lambda value: value in {"open", "invitation", "approval"})
+#: Late answers of one worker a day that the goodwill account compensates by itself.
+GOODWILL_PER_DAY = ENV.int("GOODWILL_PER_DAY", 1)
+#: How long a process goes by settings that staff may change before it looks again; 0: only what it changed itself.
+PREFERENCES_SECONDS = ENV.float("PREFERENCES_SECONDS", 5.0)
 #: Names workers for requesters; changing it gives every worker a new name.
 PSEUDONYM_KEY = ENV.str("PSEUDONYM_KEY", "")
 

@@ -12,6 +12,7 @@ from django.db.models import Avg
 
 from core import money
 from core.errors import Invalid
+from core.preferences import preference
 from marketplace.models import Batch, Hit, Project
 from marketplace.rules import SAMPLED_PLACES, SAMPLED_SHARE, Rules
 
@@ -153,15 +154,15 @@ def hourly_pay(rules: Rules, reward: int) -> Decimal | None:
 def check_floor(*, rules: Rules, reward: int, audience: str) -> None:
     """Raise Invalid where a public batch pays less than the floor by the requester's own estimate (rule 7.4)."""
     hourly = hourly_pay(rules, reward)
-    if audience != Project.Audience.PUBLIC or hourly is None or hourly >= settings.HOURLY_FLOOR:
+    if audience != Project.Audience.PUBLIC or hourly is None or hourly >= (floor := preference("HOURLY_FLOOR")):
         return
     assert rules.estimated_seconds  # else there is no hourly pay
-    least = Decimal(settings.HOURLY_FLOOR) * rules.estimated_seconds / 3600
+    least = floor * rules.estimated_seconds / 3600
     raise Invalid(
         "The pay is below the hourly floor.",
         code="below_floor",
         errors={
-            "rules.reward": f"Your estimate makes {hourly} an hour; the floor is {settings.HOURLY_FLOOR}."
+            "rules.reward": f"Your estimate makes {hourly} an hour; the floor is {floor}."
             f" Pay at least {least:.4f} for an answer, or say how long it really takes."
         },
     )

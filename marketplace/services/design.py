@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.conf import settings
 
 from core import money
 from core.errors import DomainError, Invalid
 from core.outbound import NotSent, target_of
+from core.preferences import preference
 from marketplace.models import Project
 from marketplace.rows import GOLD, BadRow, Row
 from marketplace.rules import Rules
@@ -142,4 +142,4 @@ def fingerprint(design: Mapping[str, Any]) -> str:
 def prices(rules: Rules) -> dict[str, int]:
     """Reward and fee of one approved assignment, in micros."""
     reward = rules.reward_micros
-    return {"reward": reward, "fee": money.fee_of(reward, settings.FEE_BASIS_POINTS)}
+    return {"reward": reward, "fee": money.fee_of(reward, preference("FEE_BASIS_POINTS"))}

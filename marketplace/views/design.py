@@ -10,7 +10,6 @@ import statistics
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import money
 from core.errors import Conflict, DomainError, Invalid
 from core.pages import tell
+from core.preferences import preference
 from core.templatetags.touchstone import SYMBOLS
 from lifecycle.accept import accept
 from lifecycle.publish import check_upload
@@ -516,9 +516,9 @@ def priced(project: Project, draft: Batch | None, raw: dict[str, Any], audience:
     told: dict[str, Any] = {
         "rows": rows,
         "is_known": bool(facts.get("hits")),
-        "fee_share": settings.FEE_BASIS_POINTS / 10_000,
+        "fee_share": preference("FEE_BASIS_POINTS") / 10_000,
         "currency": project.requester.currency,
-        "floor": money.parse(settings.HOURLY_FLOOR),
+        "floor": money.parse(preference("HOURLY_FLOOR")),
         "is_public": audience == Project.Audience.PUBLIC,
     }
     try:

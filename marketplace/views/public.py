@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from core import money
+from core.preferences import preference
 from lifecycle.enrol import enrol
 from marketplace.models import Batch
 
@@ -19,8 +20,8 @@ ROLES = {"worker": "find_work", "requester": "studio"}
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     figures = {
-        "floor": money.parse(settings.HOURLY_FLOOR),
-        "fee_share": settings.FEE_BASIS_POINTS / 10_000,
+        "floor": money.parse(preference("HOURLY_FLOOR")),
+        "fee_share": preference("FEE_BASIS_POINTS") / 10_000,
         "currency": settings.LEDGER_CURRENCY,
         "open_batches": Batch.objects.filter(state=Batch.State.OPEN, project__trial_of=None).count(),
     }

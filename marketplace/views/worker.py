@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from core import money
 from core.pages import View
+from core.preferences import preference
 from marketplace import figures
 from marketplace.models import Assignment, Batch, Participation, Project
 from marketplace.selectors import Closed, assignments_of_worker, closed_to, designs_of, offered_to
@@ -100,7 +101,7 @@ def find_work(request: HttpRequest, worker: Worker) -> HttpResponse:
         jobs.sort(key=lambda job: job.is_closed)
     else:
         jobs.sort(key=lambda job: (job.is_closed, -(job.pay.hourly or 0)))
-    floor = money.parse(settings.HOURLY_FLOOR)
+    floor = money.parse(preference("HOURLY_FLOOR"))
     context = {
         "jobs": jobs,
         "page": page,

@@ -21,8 +21,9 @@ from marketplace.models import Assignment, Batch
 from marketplace.selectors import requesters_of
 from payments.models import Account, Deposit, Entry, Payout
 from payments.selectors import Line, balance, lines, statement, sums_by_kind
-from payments.services.deposits import confirm_deposit, refuse_deposit, request_deposit
+from payments.services.deposits import refuse_deposit, request_deposit
 from payments.services.goodwill import fill_goodwill
+from payments.services.looks import confirm_seen
 
 CSV_CHUNK = 1000
 
@@ -88,8 +89,8 @@ class AllDeposits(Endpoint):
 class DepositConfirm(Endpoint):
     @act("admin", takes=Empty, gives=DepositOut, keyed=True, tag="staff")
     def post(self, request: Request, deposit_id: uuid.UUID, data: dict[str, Any]) -> Deposit:
-        """The money has arrived: it becomes available."""
-        return confirm_deposit(deposit=one(Deposit.objects.all(), public_id=deposit_id), by=request.user)
+        """The money has arrived: it becomes available. A large sum stays `requested` until a second person confirms."""
+        return confirm_seen(deposit=one(Deposit.objects.all(), public_id=deposit_id), by=request.user)
 
 
 class DepositRefuse(Endpoint):
@@ -180,7 +181,7 @@ class AllPayouts(Endpoint):
 class PayoutSend(Endpoint):
     @act("admin", takes=Empty, gives=StaffPayoutOut, keyed=True, tag="staff")
     def post(self, request: Request, payout_id: uuid.UUID, data: dict[str, Any]) -> Payout:
-        """You are making the bank transfer now."""
+        """You are making the bank transfer now. A large sum stays `requested` until a second person sends it."""
         return pay_out.send(payout=_any_payout(payout_id), by=request.user)
 
 

@@ -9,14 +9,15 @@ from django.db import transaction
 
 from core import audit
 from core.errors import InsufficientFunds, Invalid
+from core.preferences import preference
 from payments.models import Account
 from payments.selectors import balance
-from payments.services.ledger import Movement, account, post_transfer, post_transfers
+from payments.services.ledger import Movement, account, post_transfers
 
 
 @transaction.atomic
 def fill_goodwill(*, amount: int, by: Any, key: str, currency: str | None = None) -> None:
-    """Move fees that the platform earned into the goodwill account.
+    """Move fees that the platform earned into the goodwill account; once for each `key`.
 
     Raises
     ------
@@ -30,13 +31,16 @@ def fill_goodwill(*, amount: int, by: Any, key: str, currency: str | None = None
     if balance(Account.Kind.FEES, currency=currency) < amount:
         raise InsufficientFunds("The platform has not earned that much in fees. Nothing was changed.")
     fees = account(Account.Kind.FEES, currency=currency)
-    post_transfer(key=f"goodwill:{key}", kind="goodwill", amounts={fees: -amount, goodwill: amount})
-    audit.record(act="goodwill.fill", subject="goodwill", actor=by, amount=amount)
+    if post_transfers([Movement(key=f"goodwill:{key}", kind="goodwill", amounts={fees: -amount, goodwill: amount})]):
+        audit.record(act="goodwill.fill", subject="goodwill", actor=by, amount=amount)
 
 
 def pay_late(*, worker_id: int, amount: int, day: Any, currency: str) -> bool:
-    """Compensate a late answer, once a worker a day; False when that was done today or the account is empty."""
-    if amount <= 0:
+    """Compensate a late answer, once a worker a day.
+
+    False when that was done today, when staff want to decide each, or when the account is empty.
+    """
+    if amount <= 0 or not int(preference("GOODWILL_PER_DAY")):
         return False
     movement = Movement(
         key=f"late:{worker_id}:{day}",

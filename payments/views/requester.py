@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import money
 from core.errors import DomainError, NotAllowed
 from core.pages import tell
+from core.preferences import preference
 from core.templatetags.touchstone import SYMBOLS
 from marketplace.models import Batch, Hit, Membership, Requester
 from marketplace.selectors import batches_of, requesters_of
@@ -58,7 +58,7 @@ def studio_money(request: HttpRequest, requester: Requester) -> HttpResponse:
         "is_first": not before,
         "organisations": list(requesters_of(request.user).order_by("pk")),
         "may_pay": requesters_of(request.user, Membership.Role.MANAGER).filter(pk=requester.pk).exists(),
-        "fee_share": settings.FEE_BASIS_POINTS / 10_000,
+        "fee_share": preference("FEE_BASIS_POINTS") / 10_000,
     }
     return render(request, "studio/money.html", context)
 

@@ -168,12 +168,40 @@ def poisson_binomial_tail(probabilities: np.ndarray, at_least: int) -> float:
     >>> round(poisson_binomial_tail(np.full(4, .5), 3), 4)
     0.3125
     """
+    return float(min(1.0, poisson_binomial(probabilities)[at_least:].sum()))
+
+
+def agreement_alone(
+    first: np.ndarray, second: np.ndarray, posteriors: np.ndarray, confusion_a: np.ndarray, confusion_b: np.ndarray
+) -> np.ndarray:
+    """P(equal answers) of two who work alone, item by item.
+
+    Parameters
+    ----------
+    first, second : ndarray of int, shape (n,)
+        What either said about the items that both answered, from 0.
+    posteriors : ndarray, shape (n, K)
+    confusion_a, confusion_b : ndarray, shape (K, K)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    # Without the pair's own answers, else copies would vouch for each other.
+    joint = np.log(np.maximum(posteriors, 1e-12))
+    joint -= np.log(np.maximum(confusion_a[:, first] * confusion_b[:, second], 1e-12)).T
+    others = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return (others / others.sum(axis=1, keepdims=True)) @ (confusion_a * confusion_b).sum(axis=1)
+
+
+def poisson_binomial(probabilities: np.ndarray) -> np.ndarray:
+    """P(exactly so many successes) of independent trials, shape (n + 1,)."""
     chance = np.zeros(len(probabilities) + 1)
     chance[0] = 1.0
     for p in probabilities:
         chance[1:] = chance[1:] * (1 - p) + chance[:-1] * p
         chance[0] *= 1 - p
-    return float(min(1.0, chance[at_least:].sum()))
+    return chance
 
 
 def significant(tails: np.ndarray, alpha: float) -> np.ndarray:

@@ -20,6 +20,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from core import audit, clock
+from core.errors import Conflict, Invalid
 from marketplace.models import Batch, Project
 from marketplace.schema import schema_of
 from marketplace.selectors import design_of
@@ -155,7 +156,7 @@ def take_in(
     before = row.checked
     _note(row, log, record, pool)
     if batch is not None and row.state == State.PAUSED:
-        if is_restoring and not _pauses(row, record, pool, batch, 0):
+        if is_restoring and row.paused_by is None and not _pauses(row, record, pool, batch, 0):
             _end_pause(row, "The answers that led to it have been looked at again, and the pause has ended.")
     elif batch is not None:
         _conclude(row, record, pool, batch, before)
@@ -306,7 +307,7 @@ def _suspect_gold(project: Project, batch: Batch, question: str, right: int, wro
 
 def _end_pause(row: WorkerReliability, why: str) -> None:
     row.state, row.paused_at, row.look_again_at, row.state_reason = State.QUIZ, None, None, why
-    row.watched_since = None
+    row.watched_since, row.paused_by = None, None
     Flag.objects.filter(key=f"paused:{row.pk}:{row.since}", state=Flag.State.OPEN).update(
         state=Flag.State.CLOSED, closed_at=clock.now(), closed_reason=why[:300]
     )
@@ -347,6 +348,47 @@ def keep_paused(*, project: Project, worker: Worker, by: Any, reason: str) -> li
         audit.record(
             act="worker.keep_paused", subject=f"worker:{worker.pk}", actor=by, reason=reason, project=project.pk
         )
+    return rows
+
+
+#: A person's own words in what both sides read of a pause.
+LONGEST_REASON = 180
+
+
+@transaction.atomic
+def pause_worker(*, project: Project, worker: Worker, by: Any, reason: str) -> list[WorkerReliability]:
+    """A person pauses a worker in a project. No rule ends it; a person does, or 90 days do.
+
+    Raises
+    ------
+    Invalid
+        Without a reason of at most 180 characters: the worker reads it.
+    Conflict
+        The pause is there already.
+    """
+    reason = reason.strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise Invalid(errors={"reason": f"Say why, in at most {LONGEST_REASON} characters: the worker reads it."})
+    names = [question.name for question in schema_of(project.questions)]
+    first = WorkerReliability(project=project, worker=worker, question=names[0], part="")
+    WorkerReliability.objects.bulk_create([first], ignore_conflicts=True)  # one who has not answered yet has no row
+    rows = WorkerReliability.objects.select_for_update(no_key=True).filter(project=project, worker=worker, part="")
+    rows = list(rows.exclude(state=State.PAUSED, paused_by__isnull=False).order_by("question"))
+    if not rows:
+        raise Conflict("A person has paused this worker here already. Nothing was changed.", code="paused_already")
+    now = clock.now()
+    look_at, ends_at = now + LOOK_AGAIN_AFTER, now + PAUSE_ENDS_AFTER
+    text = (
+        f"A person has paused you here: {reason} It is looked at by {look_at:%d %B %Y} and ends by "
+        f"{ends_at:%d %B %Y}. What you earned stays yours."
+    )
+    for row in rows:
+        row.state, row.paused_at, row.look_again_at, row.state_reason = State.PAUSED, now, look_at, text
+        row.paused_by, row.watched_since = by.pk, None
+        changed = ["state", "paused_at", "look_again_at", "state_reason", "paused_by", "watched_since"]
+        row.save(update_fields=changed)
+    _tell(worker, project, "access.paused", _("Paused: {project}"), text)
+    audit.record(act="worker.pause", subject=f"worker:{worker.pk}", actor=by, reason=reason, project=project.pk)
     return rows
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.urls import reverse
+from django.utils import timezone
 
 from lifecycle.accept import accept
 from lifecycle.decide import decide_due, reject
@@ -22,9 +25,10 @@ from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.qualify import ask, grant
 from lifecycle.submit import submit
-from marketplace.models import Assignment, Batch, HitData, Media, Message, Project, Requester, Thread, Webhook
+from marketplace.models import Appeal, Assignment, Batch, HitData, Media, Message, Project, Requester, Thread, Webhook
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
+from payments.models import Transfer
 from payments.services.deposits import request_deposit
 from quality.models import Certificate, Flag, GoldQuestion, Sample
 from quality.services.certificates import issue_certificate, publish_certificate
@@ -90,6 +94,16 @@ class Market:
     finished: Batch
     audit: Sample
     certificate: Certificate
+
+    @cached_property
+    def appeal(self) -> Appeal:
+        """Written when a page first asks for it, and nobody is told: other tests appeal themselves."""
+        by = timezone.now() + timedelta(days=6)
+        return Appeal.objects.create(assignment=self.rejected, reason="Both names were marked.", rule_by=by)
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        return Transfer.objects.order_by("-pk")[0]
 
 
 def audited(finished: Any, project: Project, owner: User) -> tuple[Batch, Certificate, Sample]:

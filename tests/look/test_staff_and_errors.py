@@ -74,7 +74,7 @@ def test_the_ledger_cannot_be_edited_in_the_administration(client, staff, market
 def test_a_pause_is_decided_with_a_reason_or_not_at_all(client, staff, market):
     rows = market.worker.reliabilities.filter(project=market.project)
     rows.update(state="paused", state_reason="Several answers differed.")
-    url = reverse("audit_decide", args=[market.worker.public_id])
+    url = reverse("staff_worker_decide", args=[market.worker.public_id])
     form = {"project": str(market.project.public_id), "act": "reinstate"}
 
     client.post(url, form)
@@ -82,16 +82,16 @@ def test_a_pause_is_decided_with_a_reason_or_not_at_all(client, staff, market):
     page = client.post(url, form | {"reason": "The key was doubtful."}, follow=True).content.decode()
 
     assert "paused" not in set(rows.values_list("state", flat=True))
-    assert "Decided, and written down." in page and "The key was doubtful." in page
+    assert "Decided, and written down" in page and "The key was doubtful." in page
     assert client.post(url, form | {"act": "ban", "reason": "x"}).status_code == 404
 
 
 def test_a_flag_is_closed_by_a_person_who_says_why(client, staff, market):
-    url = reverse("audit_close_flag", args=[market.flag.public_id])
+    url = reverse("staff_flag_decide", args=[market.flag.public_id])
 
-    client.post(url, {"reason": " "})
+    client.post(url, {"reason": " ", "decision": "dismissed"})
     assert Flag.objects.get().state == "open"
-    client.post(url, {"reason": "Two people of one office."})
+    client.post(url, {"reason": "Two people of one office.", "decision": "dismissed"})
 
     assert Flag.objects.get().closed_reason == "Two people of one office."
 

@@ -339,6 +339,15 @@ class World:
             worker=self.worker, project=self.project, question="digit", state="paused", state_reason="A look."
         )
 
+    def take_answers(self) -> None:
+        """The worker has a record in the project."""
+        assert self.submitted
+
+    def reinstate(self) -> None:
+        from quality.services.watching import reinstate_worker
+
+        reinstate_worker(project=self.project, worker=self.worker, by=self.staff_user, reason="Looked.")
+
     def grant(self) -> None:
         Grant.objects.create(qualification=self.qualification, worker=self.worker)
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from core.models import Operation
+from lifecycle.operations import IN_CHILDREN
 from lifecycle.refit import refit_project, run_child
 from marketplace.models import Project
 
@@ -22,7 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *, project: uuid.UUID | None, operation: int | None, **options: Any) -> None:
         if operation is not None:
-            done = run_child(Operation.objects.get(pk=operation, kind="refit"))
+            due = Operation.objects.get(pk=operation, kind__in=IN_CHILDREN)
+            done = run_child(due, IN_CHILDREN[due.kind])
             sys.exit(0 if done is None or done.finished_at or not done.failures else 1)
         if project is None:
             raise CommandError("Name a project by its id.")
