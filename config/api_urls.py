@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
-from quality.api import exporting, keys, quizzes
+from quality.api import exporting, keys, proving, quizzes
 from staff.api import site
 from staff.api import workers as crowd
 from users.api import notices, tokens
@@ -132,6 +132,20 @@ urlpatterns = [
     path("operations/<uuid:operation_id>", posting.OperationOne.as_view(), name="api-operation"),
     path("operations/<uuid:operation_id>/cancel", posting.OperationCancel.as_view(), name="api-operation-cancel"),
     # Review
+    path("batches/<uuid:batch_id>/review", proving.ReviewQueue.as_view(), name="api-review"),
+    path("batches/<uuid:batch_id>/decisions/preview", proving.DecisionsPreview.as_view(), name="api-decisions-preview"),
+    path("batches/<uuid:batch_id>/decisions/later", proving.DecisionsLater.as_view(), name="api-decisions-later"),
+    path("batches/<uuid:batch_id>/guideline-notes", proving.GuidelineNotes.as_view(), name="api-guideline-notes"),
+    path("hits/<uuid:hit_id>/overrule", proving.Overrule.as_view(), name="api-overrule"),
+    path("hits/<uuid:hit_id>/give-back", proving.GiveBack.as_view(), name="api-give-back"),
+    path("assignments/<uuid:assignment_id>/use", proving.UseAgain.as_view(), name="api-use-again"),
+    # Proof
+    path("batches/<uuid:batch_id>/samples", proving.Samples.as_view(), name="api-samples"),
+    path("samples/<uuid:sample_id>/items", proving.SampleItems.as_view(), name="api-sample-items"),
+    path("samples/<uuid:sample_id>/certificate", proving.SampleCertificate.as_view(), name="api-sample-certificate"),
+    path("sample-items/<uuid:item_id>/answer", proving.SampleAnswer.as_view(), name="api-sample-answer"),
+    path("batches/<uuid:batch_id>/certificates", proving.BatchCertificates.as_view(), name="api-certificates"),
+    path("certificates/<uuid:certificate_id>", proving.CertificateOne.as_view(), name="api-certificate"),
     path("batches/<uuid:batch_id>/assignments", reviewing.BatchAssignments.as_view(), name="api-batch-assignments"),
     path("batches/<uuid:batch_id>/decisions", reviewing.Decisions.as_view(), name="api-batch-decisions"),
     path("batches/<uuid:batch_id>/compensations", reviewing.Compensations.as_view(), name="api-compensations"),

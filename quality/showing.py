@@ -35,7 +35,7 @@ LONGEST_WORD = 400
 
 def review_queue(batch: Batch, order: str, question: str = "") -> QuerySet[Belief]:
     """Labels to look at, the most disputed first (or as `order` has it)."""
-    beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0).select_related("hit__data_row")
+    beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0)
     if question:
         beliefs = beliefs.filter(question=question)
     if order == "unsure":

@@ -5,16 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import math
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.contrib import messages
 from django.core.files.storage import default_storage
-from django.core.paginator import Paginator
-from django.db.models import Sum
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet, Sum, TextField
+from django.db.models.functions import Cast
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,10 +29,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core import charts, money
 from core.errors import DomainError, Invalid
+from core.freshness import fresh
 from core.models import Operation
 from core.operations import cancel_operation
 from core.pages import tell
-from core.templatetags.touchstone import SYMBOLS, duration
+from core.templatetags.touchstone import SYMBOLS, duration, percent
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
 from lifecycle.export import file_name, start_export
@@ -54,7 +60,8 @@ from payments.selectors import balance
 from quality import figures
 from quality.curves import Curve, curve_of
 from quality.dashboard import summaries_of
-from quality.models import Belief
+from quality.estimators.intervals import wilson_interval
+from quality.models import Belief, Certificate
 from quality.services.exporting import count_rows
 
 PAGE = 30
@@ -522,7 +529,50 @@ STATES = {
     "overruled": [Belief.State.OVERRULED],
     "collecting": [Belief.State.COLLECTING],
 }
+FILTERS = ("state", "question", "label", "q", "order")
 ORDERS = {"": "hit_id", "sure": "-confidence", "unsure": "confidence"}
+
+
+class LabelPages(Paginator):  # type: ignore[type-arg]
+    """Pages of labels with 10^5 behind them: counted for a moment, sorted by narrow rows, and only then read whole."""
+
+    def __init__(self, rows: QuerySet[Belief], per_page: int, key: str) -> None:
+        super().__init__(rows, per_page)
+        self.key = key
+
+    @cached_property
+    def count(self) -> int:
+        return fresh(self.key, lambda: self.object_list.order_by().count(), least=0)  # type: ignore[union-attr]
+
+    def _get_page(self, rows: QuerySet[Belief], *arguments: Any, **named: Any) -> Page:  # type: ignore[type-arg]
+        ids = list(rows.values_list("pk", flat=True))
+        found = Belief.objects.select_related("hit__data_row").in_bulk(ids)
+        return super()._get_page([found[pk] for pk in ids if pk in found], *arguments, **named)
+
+
+def labels_of(batch: Batch, asked: Mapping[str, str]) -> QuerySet[Belief]:
+    """The labels of a batch by the filters of the address: `state`, `question`, `label`, `q` (words), `order`."""
+    design = design_of(batch)
+    beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0)
+    state, name = asked.get("state", ""), asked.get("question", "")
+    if state == "uncertain":
+        beliefs = beliefs.filter(confidence__lt=design.rules.target).exclude(state__in=["overruled", "collecting"])
+    elif wanted := STATES.get(state):
+        beliefs = beliefs.filter(state__in=wanted)
+    if name in design.schema:
+        beliefs = beliefs.filter(question=name)
+    if label := asked.get("label", ""):
+        meant = [Q(question=q.name, label=q.index[label]) for q in design.schema if label in q.index]
+        beliefs = beliefs.filter(reduce(or_, meant, Q(pk=None)))
+    if words := asked.get("q", "").strip()[:100]:
+        text = Cast("hit__data_row__data", TextField())
+        found = Q(text__icontains=words) | Q(hit__data_row__external_id__icontains=words)
+        if re.fullmatch(r"[0-9a-fA-F-]{4,36}", words):
+            found |= Q(item__startswith=words.lower())
+            beliefs = beliefs.annotate(item=Cast("hit__data_row__public_id", TextField()))
+        beliefs = beliefs.annotate(text=text).filter(found)
+    order = ORDERS.get(asked.get("order", ""), "hit_id")
+    return beliefs.order_by(order, "hit_id", "question", "part")
 
 
 @require_safe
@@ -532,42 +582,54 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     batch = batch_of(request, batch_id)
     design = design_of(batch)
     questions = {question.name: question for question in design.schema}
-    beliefs = Belief.objects.filter(hit__batch=batch, hit__lane=0)
-    state, order = request.GET.get("state", ""), request.GET.get("order", "")
-    name = request.GET.get("question", "")
-    if wanted := STATES.get(state):
-        beliefs = beliefs.filter(state__in=wanted)
-    if name in questions:
-        beliefs = beliefs.filter(question=name)
-    beliefs = beliefs.select_related("hit__data_row").order_by(
-        ORDERS.get(order, "hit_id"), "hit_id", "question", "part"
-    )
-    page = Paginator(beliefs, PAGE).get_page(request.GET.get("page"))
+    asked = {key: request.GET[key] for key in FILTERS if request.GET.get(key)}
+    key = f"labels:{batch.pk}:{_seen(sorted(asked.items()))}"
+    page = LabelPages(labels_of(batch, asked), PAGE, key).get_page(request.GET.get("page"))
     rows = _items(list(page.object_list), batch)
     progress, taken = figures.progress_of(batch)
     sure = figures.sureness_of(batch)
     classed = next((question for question in design.schema if question.classes and question.kind != "multilabel"), None)
     counts = figures.mixups_of(batch, classed) if classed else None
+    proof = Certificate.objects.filter(batch=batch, state=Certificate.State.VALID).order_by("-pk").first()
+    calibration = proof.sections.get("calibration") if proof else None
     context = {
         "page": page,
         "rows": rows,
-        "state": state,
-        "order": order,
-        "question": name,
+        "asked": asked,
+        "state": asked.get("state", ""),
+        "order": asked.get("order", ""),
+        "question": asked.get("question", ""),
+        "label": asked.get("label", ""),
+        "words": asked.get("q", ""),
+        "classes": classed.classes if classed else (),
         "questions": list(questions.values()),
         "progress": progress,
         "answers": taken,
         "sure": sure,
         "known": figures.known_of(batch),
+        "proof": proof,
+        "calibration": calibration,
+        "reliability": reliability_of(calibration) if calibration else None,
         "purse": figures.purse_of(batch),
         "heat": _heat(counts, classed.classes) if counts and classed else None,
         "choices": EXPORTS,
-        "row_counts": {"labels": count_rows(batch, "labels"), "answers": count_rows(batch, "answers")},
-        "decided_count": count_rows(batch, "labels", "decided"),
-        "query": "".join(f"{key}={value}&" for key, value in request.GET.items() if key != "page" and value),
+        "row_counts": {what: _rows_of(batch, what) for what in ("labels", "answers")},
+        "decided_count": _rows_of(batch, "labels", "decided"),
+        "query": f"{urlencode(asked)}&" if asked else "",
     }
     around = batch_context(request, batch, "studio_results")
     return render(request, "batch/results.html", around | context | _exports(batch))
+
+
+def _rows_of(batch: Batch, what: str, states: str = "") -> int:
+    return fresh(f"rows:{batch.pk}:{what}:{states}", lambda: count_rows(batch, what, states))
+
+
+def reliability_of(section: Mapping[str, Any]) -> charts.Chart:
+    groups = [
+        charts.Group(one["stated"], one["right"], one["low"], one["high"], one["count"]) for one in section["groups"]
+    ]
+    return charts.reliability(groups, message=_("Share found right in the random audit, against stated confidence"))
 
 
 def _chip(belief: Belief, target: float) -> str:
@@ -594,4 +656,10 @@ def _heat(counts: list[list[int]], labels: tuple[str, ...]) -> charts.Heat:
         if worst[0]
         else _("No mix-ups.")
     )
-    return charts.heat(counts, ["?" if label == CANT_TELL else label for label in labels], message=message)
+    shares = [wilson_interval(float(row[index]), float(sum(row))) for index, row in enumerate(counts)]
+    ends = [
+        f"{percent(max(low, 0.0), 0)}–{percent(min(high, 1.0), 0)}" if sum(row) else ""
+        for (low, high), row in zip(shares, counts, strict=True)
+    ]
+    words = ["?" if label == CANT_TELL else label for label in labels]
+    return charts.heat(counts, words, message=message, ends=ends, end_head=_("agree"))

@@ -29,7 +29,7 @@ from quality.models import Belief, Certificate, Sample, SampleItem
 from quality.services.certificates import document_of, issue_certificate, publish_certificate
 from quality.services.sampling import LEAST_AUDIT, answer_item, draw_sample, frame_of, progress_of, unanswered
 from quality.showing import item_of
-from quality.views.batches import batch_of, inside
+from quality.views.batches import batch_of, inside, reliability_of
 
 REVIEWER, MANAGER = Membership.Role.REVIEWER, Membership.Role.MANAGER
 #: Sizes whose width is told before a draw, and the accuracy that the telling supposes.
@@ -210,7 +210,7 @@ def _shown(certificate: Certificate, names: list[str]) -> dict[str, Any]:
         "per_label": [_label_row(row) for row in per_label["labels"] if row["delivered"]] if per_label else [],
         "mix_ups": per_label["mix_ups"][:6] if per_label else [],
         "calibration": calibration,
-        "reliability": _reliability(calibration) if calibration else None,
+        "reliability": reliability_of(calibration) if calibration else None,
         "second": sections.get("second_estimate"),
         "making": making,
         "redundancy": _redundancy(making["answers_per_item"]) if making else None,
@@ -222,13 +222,6 @@ def _shown(certificate: Certificate, names: list[str]) -> dict[str, Any]:
 def _label_row(row: dict[str, Any]) -> dict[str, Any]:
     share = row["right"] / row["audited"] if row["audited"] else None
     return {"right": None, "low": None, "high": None} | row | {"share": share}
-
-
-def _reliability(section: dict[str, Any]) -> charts.Chart:
-    groups = [
-        charts.Group(one["stated"], one["right"], one["low"], one["high"], one["count"]) for one in section["groups"]
-    ]
-    return charts.reliability(groups, message=_("Share found right in the random audit, against stated confidence"))
 
 
 def _redundancy(counts: dict[str, int]) -> charts.Chart:

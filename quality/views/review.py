@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -52,7 +51,7 @@ from quality.showing import (
     review_queue,
     words_of,
 )
-from quality.views.batches import batch_of, inside
+from quality.views.batches import LabelPages, batch_of, inside
 
 QUEUE = 40
 #: Seconds in which a label that was decided is offered to be taken back in passing; on its page it always can.
@@ -96,7 +95,8 @@ def studio_review(request: HttpRequest, requester: Requester, batch_id: uuid.UUI
     batch = batch_of(request, batch_id)
     order = request.GET.get("order", "")
     order = order if order in ORDERS else ORDERS[0]
-    page = Paginator(review_queue(batch, order), QUEUE).get_page(request.GET.get("page"))
+    rows = review_queue(batch, order)
+    page = LabelPages(rows, QUEUE, f"queue:{batch.pk}:{order}").get_page(request.GET.get("page"))
     queue = list(page.object_list)
     belief = _asked_for(request, batch) or (queue[0] if queue else None)
     at = next((n for n, one in enumerate(queue) if belief is not None and one.pk == belief.pk), None)

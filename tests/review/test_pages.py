@@ -14,6 +14,8 @@ from marketplace.services.judging import purse_of
 from payments.models import Transfer
 from payments.services.escrow import put_aside
 from quality.models import Belief, Certificate, GoldQuestion, Overruling, Sample
+from quality.services.certificates import issue_certificate
+from quality.services.sampling import answer_item, draw_sample
 from quality.services.verifying import verify
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +62,7 @@ def test_every_order_has_its_page(order, client, done):
 def test_the_page_asks_the_same_few_queries_for_any_queue(client, done, django_assert_num_queries):
     client.get(review(done))
 
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         client.get(review(done))
 
 
@@ -245,3 +247,63 @@ def test_a_draw_too_small_is_refused_with_what_would_do(client, done):
     page = client.post(reverse("proof_draw", args=[done.batch.public_id]), {"size": "3"}, follow=True).content.decode()
 
     assert "From 20 to 24" in page and not Sample.objects.exists()
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def results(client, done, **asked):
+    page = client.get(reverse("studio_results", args=[done.batch.public_id], query=asked))
+    return {row.belief.hit_id for row in page.context["rows"]}, page
+
+
+@pytest.mark.parametrize(
+    ("asked", "means"),
+    [
+        ({"state": "uncertain"}, lambda b: b.confidence < 0.95),
+        ({"state": "settled"}, lambda b: b.state == "settled"),
+        ({"label": "one"}, lambda b: b.label == 1),
+        ({"label": "one", "state": "disputed"}, lambda b: b.label == 1 and b.state == "disputed"),
+        ({"label": "seven"}, lambda b: False),
+    ],
+)
+def test_labels_are_filtered_by_the_address(asked, means, client, done):
+    shown, page = results(client, done, **asked)
+
+    assert shown == {belief.hit_id for belief in Belief.objects.all() if means(belief)}
+    assert page.context["page"].paginator.count == len(shown)
+
+
+def test_labels_are_found_by_their_data_and_by_their_id(client, done):
+    hit = done.hits[7]
+
+    assert results(client, done, q="ITEM 7")[0] == {hit.pk}
+    assert results(client, done, q=str(hit.data_row.public_id)[:8].upper())[0] == {hit.pk}
+    assert results(client, done, q="100%_\\")[0] == set()
+
+
+def test_a_filter_stays_from_page_to_page(client, done):
+    _shown, page = results(client, done, q="item & co", label="one")
+
+    assert page.context["query"] == "label=one&q=item+%26+co&"
+
+
+def test_what_is_proved_stands_on_top_and_nothing_else_is_called_so(client, done, settings, tmp_path):
+    settings.CERTIFICATE_KEYS = tmp_path / "keys"
+    assert "random checks" not in results(client, done)[1].content.decode()
+    sample = draw_sample(batch=done.batch, size=20, by=done.owner)
+    for item in sample.items.all():
+        answer_item(item=item, answer=done.word(item.hit_id), by=done.owner)
+
+    issue_certificate(sample=sample, by=done.owner)
+
+    page = results(client, done)[1].content.decode()
+    assert "from 20 random checks" in page and "Share found right in the random audit" in page
+
+
+def test_results_ask_the_same_few_queries_for_any_number(client, done, django_assert_max_num_queries):
+    results(client, done)
+    cache.clear()
+
+    with django_assert_max_num_queries(32):
+        results(client, done)

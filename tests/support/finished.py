@@ -28,8 +28,7 @@ class Done:
         return ("zero", "one")[self.truth[[hit.pk for hit in self.hits].index(hit_id)]]
 
 
-@pytest.fixture
-def finished(make_batch, make_worker):
+def finish(make_batch: Any, make_worker: Any):
     """`finished(items=..., accuracy=...)`: every HIT has five answers; the batch is closed and fitted."""
 
     def make(*, items: int = 60, accuracy: float = 0.75, seed: int = 3, **kwargs: Any) -> Done:
@@ -74,3 +73,8 @@ def finished(make_batch, make_worker):
         return Done(batch, hits, truth, batch.project.requester.memberships.get().user)
 
     return make
+
+
+@pytest.fixture
+def finished(make_batch, make_worker):
+    return finish(make_batch, make_worker)

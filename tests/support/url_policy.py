@@ -31,12 +31,15 @@ from marketplace.services.messaging import answer_thread, report_message, write_
 from payments.services.deposits import request_deposit
 from payments.services.payouts import request_payout, send_payout
 from quality.models import WorkerReliability
+from quality.services.certificates import issue_certificate
 from quality.services.contesting import open_contest
 from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions, start_quiz
+from quality.services.sampling import answer_item, draw_sample
 from quality.services.training import add_training_questions
 from tests.support.api import ApiClient
 from tests.support.factories import body as answers
+from tests.support.finished import finish
 from users.models import User
 from users.services import create_token
 from users.services.notices import notify
@@ -306,6 +309,24 @@ class World:
     @cached_property
     def export(self) -> Operation:
         return run_to_end(start_export(batch=self.batch))
+
+    @cached_property
+    def done(self) -> Any:
+        """A finished batch with known truth."""
+        return finish(self.make_batch, self.make_worker)(items=20, project=self.make_project(requester=self.requester))
+
+    @cached_property
+    def sample(self) -> Any:
+        return draw_sample(batch=self.done.batch, size=20, by=self.owner)
+
+    def answer_sample(self) -> Any:
+        for item in self.sample.items.all():
+            answer_item(item=item, answer=self.done.word(item.hit_id), by=self.owner)
+        return self.sample
+
+    @cached_property
+    def certificate(self) -> Any:
+        return issue_certificate(sample=self.answer_sample(), by=self.owner)
 
     @cached_property
     def gold(self) -> Any:

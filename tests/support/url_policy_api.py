@@ -8,6 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from core.models import Outbox
+from lifecycle.decide import disregard, use_again
+from lifecycle.overrule import give_back, overrule
 from marketplace.models import Assignment, Batch
 from marketplace.services.posting import pause_batch
 from quality.models import Belief
@@ -45,6 +47,22 @@ def failed_media(w: World) -> dict[str, Any]:
 
 def gold(w: World) -> dict[str, Any]:
     return {"gold_id": w.gold.public_id}
+
+
+def done(w: World) -> dict[str, Any]:
+    return {"batch_id": w.done.batch.public_id}
+
+
+def sample(w: World) -> dict[str, Any]:
+    return {"sample_id": w.sample.public_id}
+
+
+def certificate(w: World) -> dict[str, Any]:
+    return {"certificate_id": w.certificate.public_id}
+
+
+def set_aside(w: World) -> None:
+    disregard(assignment=w.submitted, by=w.owner.pk, reason="Guessed.")
 
 
 def assignment(state: str) -> Any:
@@ -87,6 +105,7 @@ def suspend(w: World) -> None:
 
 
 REASON = {"reason": "Because."}
+ONE = {"question": "digit", "answer": "one"}
 NOTHING = Wrong(400, "malformed", body=b"{")
 
 API = [
@@ -276,6 +295,34 @@ API = [
     Line("api-disregard", "POST", kwargs=assignment("submitted"), body=REASON, wrong=Wrong(400, "invalid", body={})),
     Line("api-bonus", "POST", kwargs=assignment("submitted"), body={"amount": "0.50", "reason": "Thorough."},
          status=201, wrong=Wrong(402, "insufficient_funds", body={"amount": "100000.00", "reason": "Thorough."})),
+    Line("api-review", kwargs=batch, before=lambda w: w.submitted, wrong=Wrong(400, "invalid", query="?order=luck")),
+    Line("api-overrule", kwargs=hit),
+    Line("api-overrule", "POST", kwargs=hit, body=ONE, status=201,
+         wrong=Wrong(400, "invalid", body={"question": "colour", "answer": "one"})),
+    Line("api-give-back", "POST", kwargs=hit, body={"question": "digit"},
+         before=lambda w: overrule(hit=w.hit, by=w.owner, **ONE),
+         wrong=Wrong(409, "not_overruled", before=lambda w: give_back(hit=w.hit, question="digit", by=w.owner))),
+    Line("api-use-again", "POST", kwargs=assignment("submitted"), body={}, before=set_aside,
+         wrong=Wrong(409, "not_set_aside", before=lambda w: use_again(assignment=w.submitted, by=w.owner.pk))),
+    Line("api-decisions-preview", kwargs=done, wrong=Wrong(400, "invalid", query="?act=praise")),
+    Line("api-decisions-later", "POST", kwargs=done, body={"act": "disregard", "reason": "Guessed."}, status=202,
+         wrong=Wrong(409, "changed", body={"act": "disregard", "reason": "Guessed.", "seal": "another"})),
+    Line("api-guideline-notes", kwargs=batch, wrong=BAD_CURSOR),
+    Line("api-guideline-notes", "POST", kwargs=batch, body={"body": "A barred 7 is a 7."}, status=201,
+         wrong=Wrong(400, "invalid", body={"body": " "})),
+    # Proof
+    Line("api-samples", kwargs=done, wrong=BAD_CURSOR),
+    Line("api-samples", "POST", kwargs=done, body={"size": 20}, status=201,
+         wrong=Wrong(400, "invalid", body={"size": 21})),
+    Line("api-sample-items", kwargs=sample, wrong=BAD_CURSOR),
+    Line("api-sample-answer", "POST", kwargs=lambda w: {"item_id": w.sample.items.first().public_id},
+         body={"answer": "one"}, wrong=Wrong(400, "invalid", body={"answer": "seven"})),
+    Line("api-sample-certificate", "POST", kwargs=sample, body={}, status=201, before=lambda w: w.answer_sample(),
+         wrong=Wrong(409, "certified", before=lambda w: w.certificate)),
+    Line("api-certificates", kwargs=lambda w: {"batch_id": w.certificate.batch.public_id}, wrong=BAD_CURSOR),
+    Line("api-certificate", kwargs=certificate),
+    Line("api-certificate", "PATCH", kwargs=certificate, body={"is_public": True, "shows": ["making"]},
+         wrong=Wrong(400, "invalid", body={"is_public": True, "shows": ["secrets"]})),
     Line("api-appeals", before=lambda w: w.appeal, stranger=OWN, wrong=BAD_CURSOR),
     # Quality
     Line("api-project-gold", kwargs=project, before=lambda w: w.gold, wrong=BAD_CURSOR),
