@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from core import clock
 from marketplace.models import Assignment, Batch, Hit
-from marketplace.services.accepting import Place, accept_hit, accept_next, accept_slowly, claim, open_place, renew_lease
+from marketplace.services.accepting import (
+    Place,
+    accept_hit,
+    accept_next,
+    accept_slowly,
+    claim,
+    open_place,
+    preview_place,
+    renew_lease,
+)
 from workers_app.models import Worker
 
 #: A place taken ahead lapses after this, or 1.5 x the batch's median time, unless the page renews it.
@@ -28,6 +38,18 @@ def accept_ahead(*, worker: Worker, batch: Batch, key: str | None = None, median
     """The next HIT for an open page, as a lease."""
     lease = max(SHORTEST_LEASE, round(1.5 * median_seconds))
     return accept_next(worker=worker, batch=batch, key=key, ahead=True, lease=lease)
+
+
+def preview(*, worker: Worker, batch: Batch) -> Assignment:
+    """The HIT that the claim chose, to look at before it is taken. Asked again, the same one while it is kept, so that
+    nobody looks through HITs until one suits them. Raises as `accept_next` does."""
+    shown = Assignment.objects.filter(
+        worker=worker, batch=batch, state="accepted", is_ahead=True, opened_at__isnull=False, deadline__gt=clock.now()
+    ).first()
+    if shown is None:
+        shown = Assignment.objects.get(pk=accept_ahead(worker=worker, batch=batch).assignment_id)
+        preview_place(assignment=shown)
+    return shown
 
 
 def accept_named(*, worker: Worker, hit: Hit, key: str | None = None) -> Place:

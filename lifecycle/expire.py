@@ -97,6 +97,7 @@ def _after_leaving(assignment: Assignment) -> None:
 def _watch_returns(assignment: Assignment) -> None:
     """Many returns mean that something is wrong with the work, not with the workers."""
     taken = Assignment.objects.filter(batch_id=assignment.batch_id).exclude(state=Assignment.State.LAPSED)
+    taken = taken.exclude(state=Assignment.State.RETURNED, is_ahead=True)  # looked at before it was taken
     recent = taken.order_by("-pk").values_list("state", flat=True)[:200]
     states = list(recent)
     if len(states) < RETURNS_FROM:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("start/<slug:role>/", public.start, name="start"),
     path("work/", worker.find_work, name="find_work"),
     path("work/start/<uuid:batch_id>/", work.start_work, name="start_work"),
+    path("work/preview/<uuid:batch_id>/", work.work_preview, name="work_preview"),
     path("work/next/<uuid:batch_id>/", work.work_next, name="work_next"),
     path("work/<uuid:assignment_id>/", work.work_page, name="work_page"),
     path("work/<uuid:assignment_id>/open/", work.work_open, name="work_open"),

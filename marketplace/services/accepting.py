@@ -253,18 +253,35 @@ def open_place(*, assignment: Assignment) -> Assignment:
             [assignment.worker_id, assignment.batch_id],
         )
     now = clock.now()
+    is_new = Assignment.objects.filter(pk=assignment.pk, opened_at=None).exists()
     opened = Assignment.objects.filter(
         pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, deadline__gt=now
     ).update(is_ahead=False, opened_at=now, deadline=now + timedelta(seconds=batch.assignment_seconds))
-    if opened:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE marketplace_participation p SET lane_opened = lane_opened + h.lane FROM marketplace_hit h"
-                " WHERE h.id = %s AND p.worker_id = %s AND p.batch_id = %s",
-                [assignment.hit_id, assignment.worker_id, assignment.batch_id],
-            )
+    if opened and is_new:
+        _count_opening(assignment)
     assignment.refresh_from_db()
     return assignment
+
+
+@transaction.atomic
+def preview_place(*, assignment: Assignment) -> None:
+    """The worker looks at a HIT that was accepted ahead, before they take it: it was seen, so that counts as an
+    opening; its time has not begun. Safe to call again."""
+    Participation.objects.select_for_update(no_key=True).get(worker=assignment.worker_id, batch=assignment.batch_id)
+    seen = Assignment.objects.filter(
+        pk=assignment.pk, state=Assignment.State.ACCEPTED, is_ahead=True, opened_at=None
+    ).update(opened_at=clock.now())
+    if seen:
+        _count_opening(assignment)
+
+
+def _count_opening(assignment: Assignment) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE marketplace_participation p SET lane_opened = lane_opened + h.lane FROM marketplace_hit h"
+            " WHERE h.id = %s AND p.worker_id = %s AND p.batch_id = %s",
+            [assignment.hit_id, assignment.worker_id, assignment.batch_id],
+        )
 
 
 def renew_lease(*, assignment: Assignment, lease: int = 120) -> bool:

@@ -57,11 +57,14 @@ def retake_lapsed(assignment: Assignment) -> bool:
     rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)
     if rows.filter(batch__place_cap__isnull=False, taken_in_all__gte=F("batch__place_cap")).exists():
         return False
-    if not Hit.objects.filter(pk=assignment.hit_id, room=True).update(taken=F("taken") + 1):
+    lane = Hit.objects.values_list("lane", flat=True).get(pk=assignment.hit_id)
+    # A preview was counted as an opening when it was shown, and its lapse took that place away.
+    back, new = (lane, 0) if assignment.opened_at else (0, lane)
+    free = Hit.objects.filter(pk=assignment.hit_id, room=True)
+    if not free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + back):
         return False
     Assignment.objects.filter(pk=assignment.pk).update(is_ahead=False, opened_at=clock.now())
-    lane = Hit.objects.values_list("lane", flat=True).get(pk=assignment.hit_id)
-    rows.update(taken_in_all=F("taken_in_all") + 1, lane_opened=F("lane_opened") + lane)
+    rows.update(taken_in_all=F("taken_in_all") + 1, lane_opened=F("lane_opened") + new)
     rows.filter(today=assignment.accepted_at.date()).update(taken_today=F("taken_today") + 1)
     return True
 

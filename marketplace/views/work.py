@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core.errors import Conflict, DomainError, Invalid
 from core.pages import refused
 from core.templatetags.touchstone import SYMBOLS
-from lifecycle.accept import accept, accept_ahead, keep, open_accepted
+from lifecycle.accept import accept, accept_ahead, keep, open_accepted, preview
 from lifecycle.expire import return_place
 from lifecycle.report import report_problem
 from lifecycle.submit import submit
@@ -65,6 +65,18 @@ def start_work(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Htt
     """Take a page of places, or go on with those that are held already."""
     batch = get_object_or_404(open_to(worker), public_id=batch_id)
     return _on(request, worker, batch)
+
+
+@require_POST
+@for_workers
+def work_preview(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> HttpResponse:
+    """Look at the HIT that one would get, before its time begins."""
+    batch = get_object_or_404(open_to(worker), public_id=batch_id)
+    try:
+        return redirect("work_page", preview(worker=worker, batch=batch).public_id)
+    except DomainError as refusal:
+        messages.info(request, refusal.message)
+        return redirect(list_of(batch))
 
 
 def _on(request: HttpRequest, worker: Worker, batch: Batch) -> HttpResponse:
@@ -145,6 +157,7 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     requester = batch.project.requester
     context = {
         "list": list_of(batch),
+        "is_preview": assignment.is_ahead and assignment.state == State.ACCEPTED,
         "stages": [_stage_of(one, last if one == assignment else None) for one in _sheet(worker, assignment)],
         "project": batch.project,
         "batch": batch,
@@ -200,7 +213,7 @@ def _stage(place: Place, batch: Batch, answers: dict[str, Any] | None = None) ->
         "left": max(0, round((place.deadline - timezone.now()).total_seconds())),
         "content": shown.content,
         # On a page of several HITs each has ids of its own.
-        "widgets": [replace(widget, number=f"{widget.number}-{place.public_id.hex[:8]}") for widget in shown.widgets],
+        "widgets": [replace(widget, number=f"{widget.number}-{place.public_id}") for widget in shown.widgets],
         "page_size": design.rules.page_size,
         "urls": {name: reverse(view, args=[place.public_id]) for name, view in VIEWS.items()},
     }
@@ -219,6 +232,8 @@ def _mine(worker: Worker, assignment_id: uuid.UUID) -> Assignment:
 def work_open(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) -> HttpResponse:
     """The page shows it now: the deadline starts. Asked again, it says how much time is left."""
     assignment = open_accepted(assignment=_mine(worker, assignment_id))
+    if request.content_type != "application/json":  # taken after a preview
+        return redirect("work_page", assignment.public_id)
     left = (assignment.deadline - timezone.now()).total_seconds()
     if assignment.state in OVER or (assignment.state == State.ACCEPTED and left <= 0):
         return refused(Conflict(_("The time for this answer is over."), code="deadline_passed"))

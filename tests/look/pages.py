@@ -110,6 +110,7 @@ PARTS: dict[str, tuple[str, Where]] = {
 ACTS: dict[str, tuple[str, Where]] = {
     "start": ("anybody", lambda m: {"role": "worker"}),
     "start_work": ("worker", lambda m: {"batch_id": m.batch.public_id}),
+    "work_preview": ("worker", lambda m: {"batch_id": m.batch.public_id}),
     "work_next": ("worker", lambda m: {"batch_id": m.batch.public_id}),
     "work_open": ("worker", lambda m: {"assignment_id": m.held.public_id}),
     "work_renew": ("worker", lambda m: {"assignment_id": m.held.public_id}),

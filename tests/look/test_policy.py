@@ -32,7 +32,7 @@ OWN = {
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     *("studio_webhooks", "studio_media", "studio_blocks"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
-    *("quiz", "start_work", "work_next", "work_read", "practice", "quiz_start"),
+    *("quiz", "start_work", "work_next", "work_read", "work_preview", "practice", "quiz_start"),
 }
 
 

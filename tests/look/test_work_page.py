@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from lifecycle.accept import accept
+from lifecycle.invariants import check_invariants
 from marketplace.errors import NoWork
 from marketplace.models import Answer, Assignment
 from marketplace.widgets import keys_for
@@ -239,7 +240,7 @@ class TestWithoutAScript:
         ahead = Assignment.objects.get(public_id=found["ids"][0])
         assert ahead.is_ahead and ahead.opened_at is None and "data-reward" in found["html"][0]
         assert client.post(reverse("work_renew", args=[ahead.public_id])).status_code == 204
-        opened = client.post(reverse("work_open", args=[ahead.public_id])).json()
+        opened = client.post(reverse("work_open", args=[ahead.public_id]), "{}", content_type="application/json").json()
 
         ahead.refresh_from_db()
         assert not ahead.is_ahead and opened["deadline"] == int(ahead.deadline.timestamp())
@@ -249,6 +250,38 @@ class TestWithoutAScript:
             "code": "no_work",
             "detail": NoWork.message,
         }
+
+
+@pytest.mark.django_db
+class TestAPreview:
+    def test_the_claim_chooses_it_and_shows_it_again_until_it_is_taken(self, work, client):
+        batch, worker = work(hits=3)
+        client.force_login(worker.user)
+        look = reverse("work_preview", args=[batch.public_id])
+
+        first, again = client.post(look).url, client.post(look).url
+        page = client.get(first).content.decode()
+
+        assert first == again and Assignment.objects.count() == 1
+        assert "Accept and start" in page and 'data-act="skip"' not in page
+        place = Assignment.objects.get()
+        assert place.is_ahead and place.opened_at, "seen, which counts as an opening; its time has not begun"
+        assert client.post(f"{first}open/").url == first
+        place.refresh_from_db()
+        assert not place.is_ahead and "Accept and start" not in client.get(first).content.decode()
+        assert [finding for finding in check_invariants() if finding.broken] == []
+
+    def test_it_may_be_left(self, work, client):
+        batch, worker = work(hits=3)
+        client.force_login(worker.user)
+        shown = client.post(reverse("work_preview", args=[batch.public_id])).url
+
+        left = client.post(f"{shown}return/", {"then": "list"})
+
+        assert left.url == reverse("find_work")
+        assert Assignment.objects.get().state == "returned"
+        assert client.post(reverse("work_preview", args=[batch.public_id])).url != shown
+        assert [finding for finding in check_invariants() if finding.broken] == []
 
 
 def test_keys_are_the_labels_themselves_where_they_can_be():
