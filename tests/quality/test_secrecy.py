@@ -244,15 +244,22 @@ def table(notes: list[Seen]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.array(features), np.array([seen.is_gold for seen in notes]), np.array([hits[s.hit] for s in notes])
 
 
-def auc_of(notes: list[Seen]) -> float:
-    """How well gold is ranked above the rest, over five folds; a HIT is never in both the taught and the asked part."""
+def auc_of(notes: list[Seen], splits: int = 5) -> float:
+    """How well gold is ranked above the rest, over five folds; a HIT is never in both the taught and the asked part.
+
+    The mean of some ways to split: one alone is off by .03 either way where there is nothing to learn.
+    """
     features, is_gold, hits = table(notes)
-    scores = np.zeros(len(notes))
+    found = []
     with threadpool_limits(1):  # on a busy machine the threads would wait for each other
-        for taught, asked in StratifiedGroupKFold(5, shuffle=True, random_state=0).split(features, is_gold, hits):
-            learner = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, random_state=0)
-            scores[asked] = learner.fit(features[taught], is_gold[taught]).predict_proba(features[asked])[:, 1]
-    return float(roc_auc_score(is_gold, scores))
+        for split in range(splits):
+            scores = np.zeros(len(notes))
+            folds = StratifiedGroupKFold(5, shuffle=True, random_state=split)
+            for taught, asked in folds.split(features, is_gold, hits):
+                learner = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=8, random_state=0)
+                scores[asked] = learner.fit(features[taught], is_gold[taught]).predict_proba(features[asked])[:, 1]
+            found.append(roc_auc_score(is_gold, scores))
+    return float(np.mean(found))
 
 
 def exposures(notes: list[Seen], truth: dict[str, bool]) -> tuple[list[int], list[int]]:
@@ -294,12 +301,17 @@ def dated(notes: list[Seen]) -> list[Seen]:
     ]  # fmt: skip
 
 
+def without_tokens(page: str) -> str:
+    """Some hundred thousand random characters spell any word of four letters now and then."""
+    page = re.sub(r"(csrfmiddlewaretoken\" value=|csrf-token\" content=|nonce=|nonce-)\"?[\w+/=-]+", r"\1TOKEN", page)
+    return re.sub(r"(Set-Cookie|csrftoken|X-CSRFToken|data-csrf)([\"':= ]+)[\w-]+", r"\1\2TOKEN", page)
+
+
 def bare(page: str) -> str:
     """A page without its values: ids, numbers, times, tokens and the item's own text."""
-    page = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", page)
+    page = re.sub(r"([0-9a-f]{8}-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", page)
     page = re.sub(r"data-worker=\"\w+", "data-worker=WORKER", page)
-    page = re.sub(r"(csrfmiddlewaretoken\" value=|csrf-token\" content=|nonce=|nonce-)\"?[\w+/=-]+", r"\1TOKEN", page)
-    page = re.sub(r"(Set-Cookie|csrftoken|X-CSRFToken|data-csrf)([\"':= ]+)[\w-]+", r"\1\2TOKEN", page)
+    page = without_tokens(page)
     return re.sub(r"\d+", "0", re.sub(r"x{5,60}", "TEXT", page))
 
 
@@ -311,9 +323,6 @@ def known(notes: list[Seen], what: Any) -> tuple[set[Any], set[Any]]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 @pytest.mark.quiet
-@pytest.mark.xfail(
-    strict=False, reason="AUC .57 against .55 since the claim sorts where it looks: to be measured again"
-)
 def test_gold_cannot_be_told_from_ordinary_work(crowd):
     attackers, truth = crowd
     notes = [seen for attacker in attackers for seen in attacker.seen]
@@ -325,7 +334,8 @@ def test_gold_cannot_be_told_from_ordinary_work(crowd):
     gold, ordinary = known(pages, lambda seen: bare(seen.page))
     assert len(gold) == len(ordinary) == 1, difference(gold | ordinary)
     assert gold == ordinary, difference(gold | ordinary)
-    words = [match for attacker in attackers for raw in attacker.raw for match in FORBIDDEN.findall(raw)]
+    told = [without_tokens(raw.decode()).encode() for attacker in attackers for raw in attacker.raw]
+    words = [match for raw in told for match in FORBIDDEN.findall(raw)]
     assert words == []
 
     # It comes back as often as the rest.
@@ -335,9 +345,9 @@ def test_gold_cannot_be_told_from_ordinary_work(crowd):
 
     # And whatever else there is to learn does not help; what would help is found.
     assert auc_of(notes) <= 0.55
-    assert auc_of(planted(notes, slower)) >= 0.9
-    assert auc_of(planted(notes, longer)) >= 0.9
-    assert auc_of(dated(notes)) >= 0.9
+    assert auc_of(planted(notes, slower), splits=1) >= 0.9
+    assert auc_of(planted(notes, longer), splits=1) >= 0.9
+    assert auc_of(dated(notes), splits=1) >= 0.9
 
 
 def difference(pages: set[str]) -> str:
