@@ -18,6 +18,8 @@ import numpy as np
 import orjson
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from core import audit
 from core.errors import Conflict, Invalid
@@ -43,6 +45,8 @@ from quality.services.sampling import (
     word_of,
 )
 from quality.services.signing import canonical, public_keys, sha256, sign, written
+from users.models import User
+from users.services.notices import notify
 
 FORMAT = "touchstone.certificate/1"
 #: Groups of a reliability diagram, of about equally many audited labels.
@@ -422,9 +426,23 @@ def _check(pk: int) -> int:
         return 0
     if not is_still_so(certificate):
         supersede(certificate, _what_changed(certificate))
+        _tell(certificate)
     else:
         Certificate.objects.filter(pk=pk).update(checked_at=timezone.now())
     return 1
+
+
+def _tell(certificate: Certificate) -> None:
+    """Whoever issued it hears that it no longer holds; a public page says so by itself."""
+    if issuer := User.objects.filter(pk=certificate.issued_by, is_active=True).first():
+        notify(
+            user=issuer,
+            kind="batch.certificate_superseded",
+            title=format_lazy(_("Certificate {number} is superseded"), number=certificate.number),
+            body=certificate.superseded_because,
+            url=f"/studio/certificates/{certificate.public_id}/",
+            key=f"superseded:{certificate.public_id}",
+        )
 
 
 def is_still_so(certificate: Certificate) -> bool:

@@ -20,6 +20,7 @@ from quality.services import signing
 from quality.services.certificates import check_certificates, document_of, issue_certificate, publish_certificate
 from quality.services.sampling import answer_item, draw_sample, frame_of, unanswered
 from quality.services.verifying import verify
+from users.models import Notice
 
 pytestmark = pytest.mark.django_db
 
@@ -339,6 +340,9 @@ def test_a_label_that_a_person_changes_supersedes(finished):
 
     certificate.refresh_from_db()
     assert certificate.state == "superseded" and "1 of its labels" in certificate.superseded_because
+    assert (
+        Notice.objects.get(user=done.owner, kind="batch.certificate_superseded").body == certificate.superseded_because
+    )
 
 
 def test_a_refit_that_changes_nothing_leaves_it_valid(finished):
