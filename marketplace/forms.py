@@ -56,7 +56,6 @@ class ExampleForm(forms.Form):
         label=_("It is"),
         choices=[("yes", _("like this")), ("no", _("not like this"))],
         coerce=lambda value: value == "yes",
-        empty_value=True,
         required=False,
     )
     why = forms.CharField(label=_("Why"), max_length=500, required=False)
@@ -178,7 +177,7 @@ class PayForm(forms.Form):
             if subject == "language" and compare == "==" and "language" not in values:
                 values["language"] = value
             elif subject == "country" and compare == "in" and "countries" not in values:
-                values["countries"] = ", ".join(value)
+                values["countries"] = ", ".join(map(str, value or []))
             elif item.get("name") and compare in (">=", "exists") and "qualification" not in values:
                 values |= {"qualification": subject, "qualification_least": value if compare == ">=" else None}
             else:

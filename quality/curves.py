@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -69,7 +70,7 @@ def curve_of(batch: Batch) -> Curve | None:
 
 
 def _measure(batch: Batch, question: Question) -> Curve | None:
-    arguments = {"batch": batch.pk, "question": question.name, "most": MOST_JUDGMENTS}
+    arguments: dict[str, Any] = {"batch": batch.pk, "question": question.name, "most": MOST_JUDGMENTS}
     with connection.cursor() as cursor:
         cursor.execute(SAID, arguments)
         said: dict[int, list[int]] = {}

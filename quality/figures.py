@@ -12,8 +12,10 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from core.freshness import fresh
+from core.models import AuditEntry, Operation
 from marketplace.models import Appeal, Assignment, Batch, Participation
 from marketplace.schema import Question
 from marketplace.selectors import design_of
@@ -22,7 +24,7 @@ from marketplace.templating import compile_template
 from payments.models import Account, Entry
 from quality.estimators.agreement import krippendorff_alpha
 from quality.estimators.intervals import wilson_interval
-from quality.models import Belief, Flag, GoldScore, Judgment, WorkerReliability
+from quality.models import Belief, Flag, GoldQuestion, GoldScore, Judgment, WorkerReliability
 
 #: Agreement is computed on this many of the newest judgments; more would not move its second digit.
 MOST_JUDGMENTS = 20_000
@@ -405,7 +407,7 @@ def disputed_of(batch: Batch, most: int = 8) -> list[Belief]:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the feed: `kind` is settled, disputed, parked or flag."""
+    """One line of the feed: `kind` is settled, disputed, flag, or did (what people did)."""
 
     at: dt.datetime
     kind: str
@@ -433,9 +435,40 @@ def feed_of(batch: Batch) -> list[Event]:
         ]
         flags = Flag.objects.filter(Q(batch=batch) | Q(project_id=batch.project_id, batch=None))
         events += [Event(flag.created_at, "flag", "", flag.message) for flag in flags.order_by("-pk")[:FEED]]
+        events += [event for event in _told(batch) if event.at]
         return sorted(events, key=lambda event: event.at, reverse=True)[:FEED]
 
     return fresh(f"feed:{batch.pk}", read)
+
+
+#: Acts of the audit log that are about a batch or its known answers, as its requester reads them.
+ACTS = {
+    "gold.mark": gettext_lazy("A known answer was added. %s"),
+    "gold.correct": gettext_lazy("A known answer was corrected. %s"),
+    "gold.suspend": gettext_lazy("A known answer is in doubt. %s"),
+}
+DONE = {
+    "publish": gettext_lazy("Published: %d items."),
+    "add_rows": gettext_lazy("Rows added: %d items."),
+    "export": gettext_lazy("Exported: %d rows."),
+}
+
+
+def _told(batch: Batch) -> list[Event]:
+    """What people did, from the log, and long work that ended; items set aside."""
+    work = Operation.objects.filter(subject=f"batch:{batch.pk}", state="done", kind__in=DONE).order_by("-pk")[:FEED]
+    events = [
+        Event(row.finished_at, "did", "", str(DONE[row.kind]) % (row.result.get("hits") or row.done))
+        for row in work
+        if row.finished_at
+    ]
+    known = GoldQuestion.objects.filter(project=batch.project_id, hit__batch=batch).order_by("-pk")
+    subjects = [f"batch:{batch.pk}"]
+    for pk, hit_id in known.values_list("pk", "hit_id")[: 10 * FEED]:
+        subjects += [f"gold:{pk}", f"hit:{hit_id}"]
+    for row in AuditEntry.objects.filter(subject__in=subjects, act__in=ACTS).order_by("-pk")[:FEED]:
+        events.append(Event(row.at, "did", "", str(ACTS[row.act]) % row.reason[:200]))
+    return events
 
 
 def mixups_of(batch: Batch, question: Question) -> list[list[int]] | None:

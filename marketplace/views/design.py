@@ -246,7 +246,7 @@ def _posted(request: HttpRequest, project: Project) -> Any:
 def _written(examples: Any) -> list[dict[str, Any]]:
     """Those that say something; an emptied one is gone."""
     rows = [one.cleaned_data for one in examples.forms if one.cleaned_data.get("shows", "").strip()]
-    return [{"shows": row["shows"], "is_good": row["is_good"], "why": row["why"]} for row in rows]
+    return [{"shows": row["shows"], "is_good": row["is_good"] is not False, "why": row["why"]} for row in rows]
 
 
 def _design_page(
@@ -458,8 +458,9 @@ def studio_trial_use(request: HttpRequest, requester: Requester, project_id: uui
     """Take the time that the trial took as the estimate of the project."""
     project = project_for(request, project_id)
     answered = Assignment.objects.filter(batch__project__trial_of=project, active_seconds__gt=0)
-    newest = answered.order_by("-batch_id").values_list("batch_id", flat=True).first()
-    seconds = list(answered.filter(batch_id=newest).values_list("active_seconds", flat=True))
+    newest = answered.order_by("-batch_id").first()
+    mine = answered.filter(batch_id=newest.batch_id) if newest else answered.none()
+    seconds = [took for took in mine.values_list("active_seconds", flat=True) if took]
     if seconds:
         rules = project.rules | {"estimated_seconds": max(1, round(statistics.median(seconds)))}
         update_project(project=project, rules=rules)

@@ -44,7 +44,7 @@ def steps_of(project: Project | None, draft: Batch | None, here: str) -> list[St
     own = [project.public_id] if project else []
     is_there = project is not None
     is_filled = draft is not None and bool(draft.upload)
-    is_tried = is_there and bool(project) and project.trials.filter(batches__participations__isnull=False).exists()
+    is_tried = project is not None and project.trials.filter(batches__participations__isnull=False).exists()
     rows = [
         ("template", _("Template"), "" if is_there else reverse("studio_project_new"), is_there),
         ("data", _("Data"), reverse("studio_data", args=own) if is_there else "", is_filled),

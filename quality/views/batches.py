@@ -214,6 +214,8 @@ def _live(batch: Batch) -> dict[str, Any]:
     answers_left = max(left, 0) * (sure.answers_each or 1) if left else 0
     alpha = figures.agreement_of(batch)
     curve = curve_of(batch)
+    certificate = batch.certificates.filter(state=Certificate.State.VALID).order_by("-pk").first()
+    proof = certificate.claim if certificate else None
     kinds = ("add_rows", "close")
     operation = Operation.objects.filter(subject=subject_of(batch), kind__in=kinds).order_by("-pk").first()
     if operation and operation.state == Operation.State.DONE:
@@ -235,13 +237,14 @@ def _live(batch: Batch) -> dict[str, Any]:
         "feed": feed,
         "speed_chart": _speed_chart(speed, is_open=batch.state == Batch.State.OPEN),
         "answers_chart": _answers_chart(sure),
-        "curve_chart": _curve_chart(curve, sure, design_of(batch).rules) if curve else None,
+        "curve_chart": _curve_chart(curve, sure, design_of(batch).rules, proof) if curve else None,
+        "proof": proof,
         "curve": curve,
         "operation": operation,
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
         "rules": design_of(batch).rules,
     }
-    shown = [progress, taken, sure, speed.bars, purse, crowd, known, pay, alpha, feed, batch.state, curve]
+    shown = [progress, taken, sure, speed.bars, purse, crowd, known, pay, alpha, feed, batch.state, curve, proof]
     shown.append((operation.state, operation.done, operation.total) if operation else None)
     return found | {"seen": _seen(str(shown))}
 
@@ -310,22 +313,28 @@ def _speed_chart(speed: figures.Speed, *, is_open: bool) -> charts.Chart:
     )
 
 
-def _curve_chart(curve: Curve, sure: figures.Sureness, rules: Rules) -> charts.Chart:
+def _curve_chart(curve: Curve, sure: figures.Sureness, rules: Rules, proof: dict[str, Any] | None) -> charts.Chart:
     """How right fewer or more answers an item would have been, on this batch's own judgments."""
     points = [(float(one.answers), one.share) for one in curve.points]
     told = ", ".join(f"{one.answers}: {one.share:.0%}" for one in curve.points)
     measure = _("right, by known answers") if curve.is_known else _("equal to the label decided in the end")
     message = _("Majority of so many answers, %(measure)s. %(told)s") % {"measure": measure, "told": told}
     target = (rules.target, _("target %d %%") % round(rules.target * 100)) if rules.is_adaptive else None
+    now = None
+    if proof and sure.answers_each:
+        words = _("audited, %.1f answers") % sure.answers_each
+        now = (sure.answers_each, proof["accuracy"], proof["low"], proof["high"], words)
+    lowest = min([share for _answers, share in points] + ([now[2]] if now else []))
     return charts.lines(
         [charts.Series(_("majority"), points, "b")],
         message=message,
         x_axis=_("answers an item"),
         head=(_("Series"), _("Answers"), _("Share")),
-        low=math.floor(min(share for _answers, share in points) * 20) / 20,
+        low=math.floor(lowest * 20) / 20,
         high=1.0,
         percent=True,
         target=target,
+        now=now,
     )
 
 

@@ -41,14 +41,14 @@ def studio_workers(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         for row in Assignment.objects.filter(batch=batch, worker_id__in=ids, state__in=GIVEN)
         .values("worker_id")
         .annotate(
-            answers=Count("pk"),
+            given=Count("pk"),
             seconds=Avg("active_seconds"),
             rejected=Count("pk", filter=Q(state=Assignment.State.REJECTED)),
         )
     }
     known: dict[int, Accuracy] = {}
-    for one in worker_accuracy(batch.project, ids):  # the weakest first, which stays
-        known.setdefault(one.worker_id, one)
+    for found in worker_accuracy(batch.project, ids):  # the weakest first, which stays
+        known.setdefault(found.worker_id, found)
     states = dict(
         WorkerReliability.objects.filter(project=batch.project, worker_id__in=ids, part="").values_list(
             "worker_id", "state"
@@ -56,13 +56,13 @@ def studio_workers(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     )
     table = []
     for one in people:
-        did = given.get(one.worker_id, {})
+        did: dict[str, Any] = given.get(one.worker_id, {})
         seconds = did.get("seconds")
         table.append(
             {
                 "code": codes[one.worker_id],
                 "participation": one,
-                "answers": did.get("answers", 0),
+                "answers": did.get("given", 0),
                 "rejected": did.get("rejected", 0),
                 "seconds": seconds,
                 "hourly": to_cent(batch.reward * 3600 / seconds) if seconds and batch.reward else None,
