@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import money
 from core.preferences import preference
 from lifecycle.enrol import enrol
-from marketplace.models import Batch
+from marketplace.models import Batch, Participation
 
 ROLES = {"worker": "find_work", "requester": "studio"}
 
@@ -44,6 +44,8 @@ def enter(request: HttpRequest, role: str) -> HttpResponse:
 @login_required
 def enter_any(request: HttpRequest) -> HttpResponse:
     """Where signing in leads: to the work, the studio, or the administration."""
+    if _is(request, "requester") and not _works(request):
+        return redirect("studio")
     for role, name in ROLES.items():
         if _is(request, role):
             return redirect(name)
@@ -58,6 +60,12 @@ def start(request: HttpRequest, role: str) -> HttpResponse:
         raise Http404
     enrol(user=request.user, role=role, organisation=request.POST.get("name", "")[:120])  # type: ignore[arg-type]
     return redirect(ROLES[role])
+
+
+def _works(request: HttpRequest) -> bool:
+    """Whether somebody has taken work of others; trying one's own makes nobody a worker who looks for some."""
+    taken = Participation.objects.filter(worker__user=request.user, batch__project__trial_of=None)  # type: ignore[misc]
+    return taken.exists()
 
 
 def _is(request: HttpRequest, role: str) -> bool:

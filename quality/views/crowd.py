@@ -56,7 +56,7 @@ def studio_workers(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     )
     table = []
     for one in people:
-        did: dict[str, Any] = given.get(one.worker_id, {})
+        did: Any = given.get(one.worker_id, {})
         seconds = did.get("seconds")
         table.append(
             {

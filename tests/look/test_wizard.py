@@ -337,6 +337,15 @@ def test_a_trial_is_unpaid_hidden_and_teaches_nothing_about_the_real_one(client,
     assert client.get(reverse("studio_batch", args=[trial.public_id])).status_code == 302
 
 
+def test_who_tried_their_own_work_is_still_led_to_the_studio(client, owner, project, make_batch):
+    client.post(reverse("studio_trial_start", args=[project.public_id]))
+    assert client.get(reverse("enter_any")).url == reverse("studio")
+
+    accept(worker=owner.worker, batch=make_batch())
+
+    assert client.get(reverse("enter_any")).url == reverse("find_work")
+
+
 def test_the_time_of_a_trial_becomes_the_estimate(client, owner, project):
     client.post(reverse("studio_trial_start", args=[project.public_id]))
     place = Assignment.objects.get()
