@@ -119,6 +119,49 @@ def lefts_in(batches: Iterable[Batch]) -> dict[int, int]:
     return fresh_many({batch.pk: f"left:{batch.pk}" for batch in batches}, count, least=STALE_SECONDS)
 
 
+# What became of the last answers in the requester's last batches, from a bounded number of rows.
+RECENT_DECISIONS = """
+SELECT r.id, count(*), count(*) FILTER (WHERE a.state = 'rejected'),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM a.decided_at - a.submitted_at))
+FROM unnest(%(requesters)s) r(id), LATERAL (
+    SELECT b.id FROM marketplace_batch b JOIN marketplace_project p ON p.id = b.project_id
+    WHERE p.requester_id = r.id AND b.published_at IS NOT NULL ORDER BY b.id DESC LIMIT 5
+) b, LATERAL (
+    SELECT worker_id FROM marketplace_participation WHERE batch_id = b.id ORDER BY id DESC LIMIT 20
+) p, LATERAL (
+    SELECT state, submitted_at, decided_at FROM marketplace_assignment a
+    WHERE a.worker_id = p.worker_id AND a.batch_id = b.id AND a.state IN ('approved', 'rejected')
+      AND a.submitted_at IS NOT NULL AND a.decided_at IS NOT NULL
+    ORDER BY a.id DESC LIMIT 10
+) a GROUP BY r.id
+"""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How a requester decided lately: answers decided, rejected among them, and the median seconds until a decision."""
+
+    decided: int = 0
+    rejected: int = 0
+    seconds: float | None = None
+
+    @property
+    def rejection_rate(self) -> float | None:
+        return self.rejected / self.decided if self.decided else None
+
+
+def decisions_of(requester_ids: Iterable[int]) -> dict[int, Decisions]:
+    """How these requesters decide, by their ids: at most one query."""
+
+    def look(ids: Collection[int]) -> dict[int, Decisions]:
+        with connection.cursor() as cursor:
+            cursor.execute(RECENT_DECISIONS, {"requesters": list(ids)})
+            found = {pk: Decisions(decided, rejected, seconds) for pk, decided, rejected, seconds in cursor.fetchall()}
+        return {pk: found.get(pk, Decisions()) for pk in ids}
+
+    return fresh_many({pk: f"decisions:{pk}" for pk in requester_ids}, look, least=STALE_SECONDS)
+
+
 @dataclass(frozen=True)
 class Today:
     """A worker's day so far: micros handed in, answers, micros an hour of active time."""

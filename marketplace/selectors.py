@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from scipy.stats import beta
 
 from marketplace.models import (
@@ -39,6 +41,10 @@ class Closed:
     code: str
     message: str
     remedy: str = ""
+    #: Where the remedy is, for pages and programs: quiz, profile, queue, write, tomorrow, or ask:<qualification>.
+    way: str = ""
+    #: The name of what the reason is about.
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,24 +174,24 @@ def eligibility(worker: Worker, batch: Batch, standing: Standing | None = None) 
     project = batch.project
     reasons: list[Closed] = []
     if batch.state != Batch.State.OPEN:
-        reasons.append(Closed("batch_not_open", "It takes no new work now.", "Look again later."))
+        reasons.append(Closed("batch_not_open", _("It takes no new work now."), _("Look again later.")))
     if worker.suspended_at:
-        reasons.append(Closed("suspended", worker.suspended_reason or "Your account is on hold.", "Ask staff to look."))
+        on_hold = worker.suspended_reason or _("Your account is on hold.")
+        reasons.append(Closed("suspended", on_hold, _("Ask staff to look.")))
     is_open_to_own = project.audience in PRIVATE
     is_own = project.requester_id in standing.own
     if is_own and not is_open_to_own:
-        reasons.append(Closed("own_work", "You belong to the organisation that posted it."))
+        reasons.append(Closed("own_work", _("You belong to the organisation that posted it.")))
     if is_open_to_own and not is_own:
-        reasons.append(Closed("private", "It is for the members of one organisation."))
+        reasons.append(Closed("private", _("It is for the members of one organisation.")))
     if project.requester_id in standing.blocked:
-        reasons.append(Closed("blocked", "This requester works without you. It costs you nothing elsewhere."))
+        reasons.append(Closed("blocked", _("This requester works without you. It costs you nothing elsewhere.")))
     if project.is_distressing and not worker.accepts_distressing:
-        reasons.append(
-            Closed("distressing", "It shows distressing content.", "Allow such content in your settings to see it.")
-        )
+        remedy = _("Allow such content in your settings to see it.")
+        reasons.append(Closed("distressing", _("It shows distressing content."), remedy, way="profile"))
     if barred := standing.barred.get(project.pk):
-        message, remedy = BARRED.get(barred[0], ("You are paused here.", ""))
-        reasons.append(Closed(barred[0], barred[1] or message, remedy))
+        message, remedy, way = BARRED.get(barred[0], (_("You are paused here."), "", "write"))
+        reasons.append(Closed(barred[0], barred[1] or str(message), str(remedy), way))
     rules = design_of(batch).rules
     return reasons + _quiz(standing, rules, project) + _unmet(standing, rules.requirements)
 
@@ -205,17 +211,28 @@ def _quiz(standing: Standing, rules: Rules, project: Project) -> list[Closed]:
     if right is not None and right >= rules.quiz_pass:
         return []
     code = "quiz" if right is None else "quiz_failed"
-    return [Closed(code, *BARRED[code])]
+    return [Closed(code, *map(str, BARRED[code]))]
 
 
 #: Why `quality.services` took a worker out of a batch, in words that both sides read.
 BARRED = {
     "paused": (
-        "Your answers are being looked at by a person, because several differed from answers that are known.",
-        "You are told the outcome here. Nothing you earned is touched.",
+        gettext_lazy(
+            "Your answers are being looked at by a person, because several differed from answers that are known."
+        ),
+        gettext_lazy("You are told the outcome here. Nothing you earned is touched."),
+        "write",
     ),
-    "quiz": ("This work starts with a short quiz.", "Take the quiz; it can be repeated once where it is close."),
-    "quiz_failed": ("The quiz did not go well enough for this work.", "Other work is open to you."),
+    "quiz": (
+        gettext_lazy("This work starts with a short quiz."),
+        gettext_lazy("Take the quiz; it can be repeated once where it is close."),
+        "quiz",
+    ),
+    "quiz_failed": (
+        gettext_lazy("The quiz did not go well enough for this work."),
+        gettext_lazy("Other work is open to you."),
+        "",
+    ),
 }
 
 
@@ -225,19 +242,61 @@ def _unmet(standing: Standing, requirements: Iterable[dict[str, Any]]) -> list[C
     unmet = []
     for item in requirements:
         subject, compare, value = item["subject"], item["compare"], item.get("value")
+        have: Any
         if subject == "country":
-            ok = _compare(worker.country or None, compare, value)
+            have, ok = worker.country, _compare(worker.country or None, compare, value)
         elif subject == "language":
+            have = ", ".join(worker.languages)
             ok = any(_compare(language, compare, value) for language in worker.languages or [None])
         else:
-            ok = _compare(standing.held.get(str(subject)), compare, value)
+            have = standing.held.get(str(subject))
+            ok = _compare(have, compare, value)
         if not ok:
-            name = item.get("name") or subject
-            asks = {"exists": f"{name} is needed", "missing": f"{name} must not be held"}.get(
-                compare, f"{name} must be {compare} {value}"
-            )
-            unmet.append(Closed(f"requirement:{subject}", f"{asks}.", item.get("remedy", "")))
+            name = item.get("name") or WORDS_ABOUT.get(subject) or _("A qualification")
+            way = "profile" if subject in ABOUT_THE_WORKER else "" if compare == "missing" else f"ask:{subject}"
+            message = _asks(str(name), compare, value, have)
+            about = "" if subject in ABOUT_THE_WORKER else item.get("name") or ""
+            unmet.append(Closed(f"requirement:{subject}", message, item.get("remedy", ""), way, about))
     return unmet
+
+
+WORDS_ABOUT = {"country": gettext_lazy("Your country"), "language": gettext_lazy("Your languages")}
+COMPARED = {
+    "==": gettext_lazy("%(name)s: %(value)s is asked for, %(have)s."),
+    "!=": gettext_lazy("%(name)s: anything but %(value)s is asked for, %(have)s."),
+    "<": gettext_lazy("%(name)s: less than %(value)s is asked for, %(have)s."),
+    "<=": gettext_lazy("%(name)s: at most %(value)s is asked for, %(have)s."),
+    ">": gettext_lazy("%(name)s: more than %(value)s is asked for, %(have)s."),
+    ">=": gettext_lazy("%(name)s: at least %(value)s is asked for, %(have)s."),
+    "in": gettext_lazy("%(name)s: one of %(value)s is asked for, %(have)s."),
+    "not_in": gettext_lazy("%(name)s: none of %(value)s is asked for, %(have)s."),
+    "exists": gettext_lazy("%(name)s is asked for, %(have)s."),
+    "missing": gettext_lazy("%(name)s must not be there, %(have)s."),
+}
+
+
+def _asks(name: str, compare: str, value: Any, have: Any) -> str:
+    """What is asked for and what the worker has, in one sentence."""
+    wanted = ", ".join(map(str, value)) if isinstance(value, list) else value
+    told = _("you have none") if have in (None, "") else _("you have %s") % have
+    return COMPARED[compare] % {"name": name, "value": wanted, "have": told}
+
+
+def closed_by_counts(batch: Batch, participation: Participation) -> list[Closed]:
+    """What the claim checks under its lock, told beforehand: caps of one person in one batch."""
+    today = timezone.now().date()
+    taken_today = participation.taken_today if participation.today == today else 0
+    reasons = []
+    if batch.place_cap is not None and participation.taken_in_all >= batch.place_cap:
+        message = _("You have done the %d that one person may do here.") % batch.place_cap
+        reasons.append(Closed("place_cap", message))
+    elif batch.day_cap is not None and taken_today >= batch.day_cap:
+        message = _("You have done the %d that one person may do here in a day.") % batch.day_cap
+        reasons.append(Closed("day_cap", message, _("It opens again at midnight UTC."), "tomorrow"))
+    if participation.open_places >= batch.open_cap:
+        message = _("You hold as many as one person may at once.")
+        reasons.append(Closed("too_many_open", message, _("Hand in or give back some of them."), "queue"))
+    return reasons
 
 
 def _compare(have: Any, compare: str, value: Any) -> bool:
@@ -404,3 +463,10 @@ def requests_of(user: Any, role: str = "viewer") -> QuerySet[QualificationReques
 
 def qualifications_of(user: Any, role: str = "viewer") -> QuerySet[Qualification]:
     return Qualification.objects.filter(requester__in=requesters_of(user, role)).select_related("requester")
+
+
+def places_held(worker: Worker) -> QuerySet[Assignment]:
+    """Places that were opened and not answered yet, looked for only in batches where the worker holds any."""
+    batches = worker.participations.filter(open_places__gt=0).values("batch")
+    held = assignments_of_worker(worker).filter(batch__in=batches, state=Assignment.State.ACCEPTED, is_ahead=False)
+    return held.filter(deadline__gt=timezone.now())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.views import blocks, design, hooks, messages, public, requester, team, work, worker
+from marketplace.views import blocks, design, finding, hooks, messages, public, requester, team, work
 from marketplace.views.media import show_media
 from marketplace.views.uploads import media_again, media_upload, studio_media
 
@@ -12,7 +12,12 @@ urlpatterns = [
     path("enter/", public.enter_any, name="enter_any"),
     path("enter/<slug:role>/", public.enter, name="enter"),
     path("start/<slug:role>/", public.start, name="start"),
-    path("work/", worker.find_work, name="find_work"),
+    path("work/", finding.find_work, name="find_work"),
+    path("work/queue/", finding.my_queue, name="my_queue"),
+    path("work/queue/<uuid:batch_id>/", finding.queue_work, name="queue_work"),
+    path("work/favourites/<uuid:project_id>/", finding.mark_favourite, name="mark_favourite"),
+    path("work/searches/", finding.save_search, name="save_search"),
+    path("work/searches/<uuid:search_id>/delete/", finding.delete_search, name="delete_search"),
     path("work/start/<uuid:batch_id>/", work.start_work, name="start_work"),
     path("work/preview/<uuid:batch_id>/", work.work_preview, name="work_preview"),
     path("work/next/<uuid:batch_id>/", work.work_next, name="work_next"),

@@ -11,6 +11,7 @@ urlpatterns = [
     path("earnings/payouts/", worker.earnings_payouts, name="earnings_payouts"),
     path("earnings/payouts/ask/", worker.ask_payout, name="ask_payout"),
     path("earnings/payouts/<uuid:payout_id>/again/", worker.ask_again, name="ask_again"),
+    path("earnings/payouts/<uuid:payout_id>/cancel/", worker.cancel_payout, name="cancel_payout"),
     path("earnings/rejected/<uuid:assignment_id>/appeal/", worker.appeal, name="appeal"),
     path("earnings/statement.csv", worker.statement_csv, name="statement_csv"),
     path("studio/money/", requester.studio_money, name="studio_money"),

@@ -12,15 +12,19 @@ from django.db.models import Prefetch, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core import money
 from core.api.endpoint import Endpoint, act
-from core.api.fields import Amount, Empty, Input, JsonList
+from core.api.fields import Amount, AmountIn, Empty, Input, JsonList
 from lifecycle.accept import keep, open_accepted
 from lifecycle.expire import return_place
 from lifecycle.personal_data import everything_about
 from lifecycle.report import report_problem
+from marketplace.api.choosing import RatingOut
 from marketplace.api.finding import one, worker_of
 from marketplace.api.reviewing import AppealOut, shape_answer
 from marketplace.errors import NotYours
+from marketplace.figures import Decisions
+from marketplace.jobs import KINDS, LENGTHS, SHOWS, Filters, find, jobs_of, with_details
 from marketplace.models import Answer, Appeal, Assignment, Batch, Draft
 from marketplace.selectors import closed_to, designs_of, offered_to
 from marketplace.services import appealing
@@ -36,6 +40,10 @@ class ClosedOut(serializers.Serializer):
     code = serializers.CharField()
     message = serializers.CharField()
     remedy = serializers.CharField()
+    way = serializers.CharField(
+        help_text="What to do: quiz, profile, queue, write, tomorrow, ask:QUALIFICATION; empty: nothing helps."
+    )
+    about = serializers.CharField(help_text="What it is about: a qualification's name.")
 
 
 class WorkOut(serializers.Serializer):
@@ -43,15 +51,26 @@ class WorkOut(serializers.Serializer):
     project = serializers.UUIDField()
     name = serializers.CharField()
     summary = serializers.CharField()
+    organisation = serializers.UUIDField()
     requester = serializers.CharField()
+    rating = RatingOut(help_text="What workers say of the requester.")
+    decided = serializers.IntegerField(help_text="Answers that the requester decided on lately.")
+    rejected = serializers.IntegerField(help_text="Among them.")
+    decides_in_seconds = serializers.FloatField(allow_null=True, help_text="The median.")
     audience = serializers.CharField()
     topics = serializers.JSONField()
     is_distressing = serializers.BooleanField()
+    is_favourite = serializers.BooleanField()
     kinds = serializers.ListField(child=serializers.CharField(), help_text="Kinds of questions.")
     reward = Amount()
     currency = serializers.CharField()
     estimated_seconds = serializers.IntegerField(allow_null=True)
-    hourly = Amount(allow_null=True, help_text="Pay an hour by the requester's estimate.")
+    seconds = serializers.FloatField(allow_null=True, help_text="Of one answer, measured where it is.")
+    hourly = Amount(allow_null=True, help_text="Pay an hour: of the middle worker, or by the requester's estimate.")
+    hourly_low = Amount(allow_null=True, help_text="Of the slower quarter of workers.")
+    hourly_high = Amount(allow_null=True)
+    is_measured = serializers.BooleanField(help_text="false: by the requester's estimate.")
+    left = serializers.IntegerField(help_text="HITs with room, counted up to 10,000.")
     assignment_seconds = serializers.IntegerField(help_text="Time for one HIT.")
     auto_approve_seconds = serializers.IntegerField(help_text="Silence approves after this.")
     expires_at = serializers.DateTimeField(allow_null=True)
@@ -68,6 +87,14 @@ class WorkDetailOut(WorkOut):
 
 class WorkQuery(Input):
     open = serializers.BooleanField(required=False, help_text="true: only what is open to you; false: only the rest.")
+    q = serializers.CharField(required=False, max_length=80, help_text="Words of the title, topic or requester.")
+    least = AmountIn(required=False, help_text="An hour.")
+    kind = serializers.ChoiceField(required=False, choices=list(KINDS))
+    topic = serializers.CharField(required=False, max_length=80)
+    length = serializers.ChoiceField(required=False, choices=list(LENGTHS), help_text="Of one answer.")
+    stars = serializers.IntegerField(required=False, min_value=1, max_value=4, help_text="The requester has so many.")
+    show = serializers.ChoiceField(required=False, choices=list(SHOWS))
+    favourites = serializers.BooleanField(required=False)
 
 
 #: Parts of a question that say how answers are judged, which is nothing that a worker is told.
@@ -79,31 +106,42 @@ def shown_questions(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def shape_work(request: Request, batches: Sequence[Batch], *, whole: bool = False) -> list[dict[str, Any]]:
-    worker = worker_of(request)
-    designs, closed_of = designs_of(batches), closed_to(worker, batches)
+    batches = list(batches)
+    designs = designs_of(batches)
     shaped = []
-    for batch in batches:
-        design, project, closed = designs[batch.pk], batch.project, closed_of[batch.pk]
-        seconds = design.rules.estimated_seconds
+    for job in with_details(jobs_of(worker_of(request), batches)):
+        batch, project, design = job.batch, job.batch.project, designs[job.batch.pk]
+        decisions = job.decisions or Decisions()
         row = {
             "batch": batch.public_id,
             "project": project.public_id,
             "name": project.name,
             "summary": project.summary,
+            "organisation": project.requester.public_id,
             "requester": project.requester.name,
+            "rating": vars(job.stars),
+            "decided": decisions.decided,
+            "rejected": decisions.rejected,
+            "decides_in_seconds": decisions.seconds,
             "audience": project.audience,
             "topics": project.topics,
             "is_distressing": project.is_distressing,
-            "kinds": sorted({question.kind for question in design.schema}),
+            "is_favourite": job.is_favourite,
+            "kinds": sorted(job.kinds),
             "reward": batch.reward,
             "currency": project.requester.currency,
-            "estimated_seconds": seconds,
-            "hourly": batch.reward * 3600 // seconds if seconds else None,
+            "estimated_seconds": design.rules.estimated_seconds,
+            "seconds": job.pay.seconds,
+            "hourly": job.pay.hourly,
+            "hourly_low": job.pay.low,
+            "hourly_high": job.pay.high,
+            "is_measured": job.pay.is_measured,
+            "left": job.left,
             "assignment_seconds": batch.assignment_seconds,
-            "auto_approve_seconds": design.rules.auto_approve_seconds,
+            "auto_approve_seconds": job.approves,
             "expires_at": batch.expires_at,
-            "is_open": not closed,
-            "closed": [asdict(reason) for reason in closed],
+            "is_open": not job.closed,
+            "closed": [asdict(reason) for reason in job.closed],
         }
         if whole:
             row |= {
@@ -122,11 +160,15 @@ class FindWork(Endpoint):
         """Work there is, newest first; where it is closed to you, why, and how it could open."""
         worker = worker_of(request)
         rows = offered_to(worker)
-        if "open" in query:
+        wanted = query.pop("open", None)
+        if query:
+            least = money.format_amount(query.get("least", 0))
+            found = find(worker, Filters.read({**query, "least": least}))
+            rows = rows.filter(pk__in=[job.batch.pk for job in found.jobs])
+        if wanted is not None:
             # Eligibility looks at many tables: the batches of a market are few, its HITs many.
-            ids = [pk for pk, closed in closed_to(worker, rows).items() if (not closed) == query["open"]]
-            rows = rows.filter(pk__in=ids)
-        return rows
+            rows = rows.filter(pk__in=[pk for pk, closed in closed_to(worker, rows).items() if (not closed) == wanted])
+        return rows.select_related("project__requester__rating_sum")
 
 
 class WorkOne(Endpoint):

@@ -343,6 +343,8 @@ def work_return(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) 
         messages.warning(request, refusal.message)
     if not is_form:
         return HttpResponse(status=204)
+    if then == "queue":
+        return redirect("my_queue")
     return redirect(list_of(assignment.batch)) if then == "list" else _on(request, worker, assignment.batch)
 
 

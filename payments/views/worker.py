@@ -9,7 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, DateField, Max, Q, Sum
+from django.db.models.functions import TruncWeek
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -38,19 +39,16 @@ WAITING = (Assignment.State.SUBMITTED, Assignment.State.REVISING)
 MONTH = dt.timedelta(days=30)
 
 
-def _context(worker: Worker, here: str) -> dict[str, Any]:
+def figures_of(worker: Worker, here: str) -> dict[str, Any]:
     """The figures on top and the side column of each of the four pages."""
     currency = settings.LEDGER_CURRENCY
-    mine = assignments_of_worker(worker)
-    waiting = mine.filter(state__in=WAITING).aggregate(sum=Sum("reward"), count=Count("pk"), last=Max("decide_at"))
-    recent = mine.filter(submitted_at__gte=timezone.now() - MONTH).exclude(state=Assignment.State.REJECTED)
-    month = recent.aggregate(sum=Sum("reward"), seconds=Sum("active_seconds"))
-    days = _days(worker, currency)
+    sums = sums_of(worker)
+    weeks = weeks_of(worker, currency)
     payable = balance(Account.Kind.PAYABLE, worker.pk, currency)
     paid = worker.payouts.filter(state=Payout.State.PAID).aggregate(sum=Sum("amount"))["sum"] or 0
     on_the_way = worker.payouts.filter(state__in=[Payout.State.REQUESTED, Payout.State.SENDING])
-    rejected = mine.filter(state=Assignment.State.REJECTED).count()
-    earned, seconds = month["sum"] or 0, month["seconds"] or 0
+    waiting = {"sum": sums["waiting"], "count": sums["waiting_count"], "last": sums["waiting_last"]}
+    earned, seconds = sums["month"] or 0, sums["seconds"] or 0
     return {
         "currency": currency,
         "symbol": SYMBOLS.get(currency, currency).strip(),
@@ -61,23 +59,38 @@ def _context(worker: Worker, here: str) -> dict[str, Any]:
         "waiting": waiting,
         "paid": paid,
         "under_way": on_the_way.aggregate(sum=Sum("amount"))["sum"] or 0,
-        "week": sum(amount for _day, amount in days[-7:]),
+        "week": weeks[-1][1],
         "hourly": to_cent(earned * 3600 / seconds) if seconds > 60 else None,
         "month_hours": seconds,
-        "chart": _chart(days, currency),
+        "chart": chart_of(weeks, currency),
         "here": here,
         "tabs": [
             ("earnings", _("Statement"), reverse("earnings"), ""),
             ("earnings_waiting", _("Waiting"), reverse("earnings_waiting"), waiting["count"]),
-            ("earnings_rejected", _("Rejected"), reverse("earnings_rejected"), rejected),
+            ("earnings_rejected", _("Rejected"), reverse("earnings_rejected"), sums["rejected"]),
             ("earnings_payouts", _("Payouts"), reverse("earnings_payouts"), worker.payouts.count()),
         ],
     }
 
 
-def _days(worker: Worker, currency: str, count: int = 14) -> list[tuple[dt.date, int]]:
-    """Micros that came in on each of the last days."""
-    first = timezone.localdate() - dt.timedelta(days=count - 1)
+def sums_of(worker: Worker) -> dict[str, Any]:
+    """What waits, what the last month brought, what was rejected: one walk through the worker's answers."""
+    is_waiting, is_rejected = Q(state__in=WAITING), Q(state=Assignment.State.REJECTED)
+    is_recent = Q(submitted_at__gte=timezone.now() - MONTH) & ~is_rejected
+    return assignments_of_worker(worker).aggregate(
+        waiting=Sum("reward", filter=is_waiting),
+        waiting_count=Count("pk", filter=is_waiting),
+        waiting_last=Max("decide_at", filter=is_waiting),
+        month=Sum("reward", filter=is_recent),
+        seconds=Sum("active_seconds", filter=is_recent),
+        rejected=Count("pk", filter=is_rejected),
+    )
+
+
+def weeks_of(worker: Worker, currency: str, count: int = 12) -> list[tuple[dt.date, int]]:
+    """Micros that came in in each of the last weeks, by their Mondays."""
+    today = timezone.localdate()
+    first = today - dt.timedelta(days=today.weekday(), weeks=count - 1)
     came = (
         Entry.objects.filter(
             account__kind=Account.Kind.PAYABLE,
@@ -87,24 +100,34 @@ def _days(worker: Worker, currency: str, count: int = 14) -> list[tuple[dt.date,
             transfer__created_at__date__gte=first,
         )
         .exclude(transfer__kind="payout")
-        .values("transfer__created_at__date")
+        .annotate(week=TruncWeek("transfer__created_at", output_field=DateField()))
+        .values("week")
         .annotate(sum=Sum("amount"))
     )
-    by_day = {row["transfer__created_at__date"]: row["sum"] for row in came}
-    return [(day, by_day.get(day, 0)) for day in (first + dt.timedelta(days=n) for n in range(count))]
+    by_week = {row["week"]: row["sum"] for row in came}
+    mondays = [first + dt.timedelta(weeks=n) for n in range(count)]
+    return [(monday, by_week.get(monday, 0)) for monday in mondays]
 
 
-def _chart(days: Sequence[tuple[dt.date, int]], currency: str) -> charts.Chart:
-    best_day, best = max(days, key=lambda day: day[1])
-    words = [money_words(amount, currency) for _day, amount in days]
-    message = _("Earnings a day in the last 14 days, highest %(sum)s on %(day)s") % {
+def chart_of(weeks: Sequence[tuple[dt.date, int]], currency: str) -> charts.Chart:
+    """Bars, the last of which still grows."""
+    best_week, best = max(weeks, key=lambda week: week[1])
+    words = [money_words(amount, currency) for _week, amount in weeks]
+    message = _("Earnings a week in the last %(count)d weeks, highest %(sum)s in the week of %(day)s") % {
+        "count": len(weeks),
         "sum": money_words(best, currency),
-        "day": f"{best_day:%-d %b}",
+        "day": f"{best_week:%-d %b}",
     }
-    points = [(f"{day:%-d %b}", amount / money.MICROS) for day, amount in days]
-    symbol = SYMBOLS.get(currency, "")
+    points = [(f"{monday:%-d %b}", amount / money.MICROS) for monday, amount in weeks]
     return charts.bars(
-        points, message=message, head=(_("Day"), _("Earned")), written=words, unit=symbol, small=True, every=4
+        points,
+        message=message,
+        head=(_("Week of"), _("Earned")),
+        written=words,
+        unit=SYMBOLS.get(currency, ""),
+        small=True,
+        every=4,
+        open_last=True,
     )
 
 
@@ -112,7 +135,7 @@ def _chart(days: Sequence[tuple[dt.date, int]], currency: str) -> charts.Chart:
 @for_workers
 def earnings(request: HttpRequest, worker: Worker) -> HttpResponse:
     before = request.GET.get("before", "")
-    context = _context(worker, "earnings")
+    context = figures_of(worker, "earnings")
     page = page_of(
         Account.Kind.PAYABLE, worker.pk, context["currency"], _named, int(before) if before.isdigit() else None
     )
@@ -140,7 +163,7 @@ def earnings_waiting(request: HttpRequest, worker: Worker) -> HttpResponse:
         .annotate(count=Count("pk"), sum=Sum("reward"), last=Max("decide_at"))
         .order_by("last")
     )
-    return render(request, "earnings/waiting.html", _context(worker, "earnings_waiting") | {"rows": rows})
+    return render(request, "earnings/waiting.html", figures_of(worker, "earnings_waiting") | {"rows": rows})
 
 
 @require_safe
@@ -153,14 +176,14 @@ def earnings_rejected(request: HttpRequest, worker: Worker) -> HttpResponse:
         .order_by("-decided_at")[:MOST]
     )
     context = {"rows": rejected, "now": timezone.now(), "days": APPEAL_WINDOW.days}
-    return render(request, "earnings/rejected.html", _context(worker, "earnings_rejected") | context)
+    return render(request, "earnings/rejected.html", figures_of(worker, "earnings_rejected") | context)
 
 
 @require_safe
 @for_workers
 def earnings_payouts(request: HttpRequest, worker: Worker) -> HttpResponse:
     rows = worker.payouts.order_by("-pk")[:MOST]
-    return render(request, "earnings/payouts.html", _context(worker, "earnings_payouts") | {"rows": rows})
+    return render(request, "earnings/payouts.html", figures_of(worker, "earnings_payouts") | {"rows": rows})
 
 
 @require_POST
@@ -184,6 +207,18 @@ def ask_again(request: HttpRequest, worker: Worker, payout_id: uuid.UUID) -> Htt
         pay_out.request_again(payout=payout)
     except DomainError as refusal:
         tell(request, refusal)
+    return redirect("earnings_payouts")
+
+
+@require_POST
+@for_workers
+def cancel_payout(request: HttpRequest, worker: Worker, payout_id: uuid.UUID) -> HttpResponse:
+    try:
+        pay_out.cancel(payout=get_object_or_404(worker.payouts, public_id=payout_id))
+    except DomainError as refusal:
+        tell(request, refusal)
+    else:
+        messages.success(request, _("Taken back. The money is ready to pay out again."))
     return redirect("earnings_payouts")
 
 

@@ -25,7 +25,20 @@ from lifecycle.export import start_export
 from lifecycle.operations import run_to_end
 from lifecycle.qualify import ask, grant
 from lifecycle.submit import submit
-from marketplace.models import Appeal, Assignment, Batch, HitData, Media, Message, Project, Requester, Thread, Webhook
+from marketplace.models import (
+    Appeal,
+    Assignment,
+    Batch,
+    HitData,
+    Media,
+    Message,
+    Project,
+    Requester,
+    SavedSearch,
+    Thread,
+    Webhook,
+)
+from marketplace.services.choosing import save_search
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.models import Transfer
@@ -89,6 +102,7 @@ class Market:
     known: GoldQuestion
     notice: Notice
     asked: QualificationRequest
+    search: SavedSearch
     thread: Thread
     reply: Message
     finished: Batch
@@ -180,6 +194,7 @@ def market(make_requester, make_project, make_batch, make_worker, make_user, fin
         notice=notice,
         qualification=qualification,
         asked=wish,
+        search=save_search(worker=workers[0], name="Digits", filters={"q": "digit"}, tells=True),
         thread=reply.thread,
         reply=reply,
         finished=done,

@@ -21,6 +21,7 @@ ANYBODY: dict[str, Where] = {
 }
 WORKER: dict[str, Where] = {
     "find_work": nowhere,
+    "my_queue": nowhere,
     "work_page": lambda m: {"assignment_id": m.held.public_id},
     "quiz": lambda m: {"batch_id": m.quiz_batch.public_id},
     "practice": lambda m: {"batch_id": m.quiz_batch.public_id},
@@ -124,7 +125,12 @@ ACTS: dict[str, tuple[str, Where]] = {
     "quiz_answer": ("worker", lambda m: {"batch_id": m.quiz_batch.public_id}),
     "ask_payout": ("worker", nowhere),
     "ask_again": ("worker", lambda m: {"payout_id": m.held.public_id}),
+    "cancel_payout": ("worker", lambda m: {"payout_id": m.held.public_id}),
     "appeal": ("worker", lambda m: {"assignment_id": m.rejected.public_id}),
+    "queue_work": ("worker", lambda m: {"batch_id": m.batch.public_id}),
+    "mark_favourite": ("worker", lambda m: {"project_id": m.project.public_id}),
+    "save_search": ("worker", nowhere),
+    "delete_search": ("worker", lambda m: {"search_id": m.search.public_id}),
     "ask_qualification": ("worker", lambda m: {"qualification_id": m.qualification.public_id}),
     "withdraw_qualification": ("worker", lambda m: {"request_id": m.asked.public_id}),
     "studio_qualification_new": ("owner", nowhere),
