@@ -32,6 +32,7 @@ urlpatterns = [
     path("me", people.Me.as_view(), name="api-me"),
     path("me/roles", people.MyRoles.as_view(), name="api-my-roles"),
     path("me/invitations", people.MyInvitations.as_view(), name="api-my-invitations"),
+    path("me/erase", people.MeErase.as_view(), name="api-me-erase"),
     path("me/data", work.MyData.as_view(), name="api-my-data"),
     path("tokens", tokens.Tokens.as_view(), name="api-tokens"),
     path("tokens/<uuid:token_id>", tokens.Token.as_view(), name="api-token"),
@@ -194,6 +195,7 @@ urlpatterns = [
     path("my/appeals", work.MyAppeals.as_view(), name="api-my-appeals"),
     path("my/contests", quizzes.MyContests.as_view(), name="api-my-contests"),
     path("my/qualifications", qualifications.MyQualifications.as_view(), name="api-my-qualifications"),
+    path("my/accuracy", keys.MyAccuracy.as_view(), name="api-my-accuracy"),
     path("my/requests", qualifications.MyRequests.as_view(), name="api-my-requests"),
     path("my/requests/<uuid:request_id>", qualifications.MyRequest.as_view(), name="api-my-request"),
     path(

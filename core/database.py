@@ -16,12 +16,12 @@ def append_only(table: str, *, may_update: Sequence[str] = ()) -> RunSQL:
     """
     grant = f"GRANT UPDATE ({', '.join(may_update)}) ON {table} TO {APP};" if may_update else ""
     return RunSQL(
-        _if_role(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}; {grant}"),
-        _if_role(f"GRANT UPDATE, DELETE ON {table} TO {APP};"),
+        if_role(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {APP}; {grant}"),
+        if_role(f"GRANT UPDATE, DELETE ON {table} TO {APP};"),
     )
 
 
-def _if_role(statements: str) -> str:
+def if_role(statements: str) -> str:
     return f"DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP}') THEN {statements} END IF; END $$;"
 
 

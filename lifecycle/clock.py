@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from lifecycle.announce import announce_work
 from lifecycle.close import close_finished
 from lifecycle.decide import decide_due
 from lifecycle.deliver import deliver_due
@@ -42,6 +43,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("operations", run_due_operations, 0.5),
     ("media", fetch_due_media, 0.5),
     ("deliver", deliver_due, 1.0),
+    ("new work", announce_work, 60.0),
     ("mail of the day", gather_digests, 60.0),
     ("mail", send_due_mail, 2.0),
     ("certificates", check_certificates, 5.0),

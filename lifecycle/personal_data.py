@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q
+
 from core import clock, money
 from core.models import Note
-from marketplace.models import Answer, Assignment, Draft
+from marketplace.models import Answer, Appeal, Assignment, Draft, Message
 from payments.models import Account, Payout
 from payments.selectors import lines, statement
 from users.models import User
@@ -37,6 +39,9 @@ def everything_about(user: User) -> dict[str, Any]:
         "payouts": [] if worker is None else _payouts(worker),
         "earnings": [] if worker is None else _earnings(worker),
         "notes": _notes(user, worker),
+        "notices": list(user.notices.order_by("pk").values("kind", "title", "body", "created_at", "read_at")),
+        "messages": _messages(user),
+        **({} if worker is None else _chosen(worker)),
         "tokens": list(user.tokens.order_by("pk").values("name", "prefix", "scopes", "created_at", "revoked_at")),
     }
 
@@ -53,9 +58,42 @@ def _worker(worker: Worker) -> dict[str, Any]:
         "country": worker.country,
         "languages": worker.languages,
         "accepts_distressing": worker.accepts_distressing,
+        "accepts_messages": worker.accepts_messages,
         "payout_details": worker.payout_details,
         "suspended_at": worker.suspended_at,
         "suspended_reason": worker.suspended_reason,
+    }
+
+
+def _messages(user: User) -> list[dict[str, Any]]:
+    """What they wrote, and what was written to them as a worker."""
+    mine = Message.objects.filter(Q(author=user) | Q(thread__worker__user=user, hidden_at=None)).order_by("pk")
+    return [
+        {
+            "thread": message.thread.public_id,
+            "project": message.thread.project.name,
+            "is_mine": message.author_id == user.pk,
+            "body": message.body,
+            "at": message.created_at,
+        }
+        for message in mine.select_related("thread__project")
+    ]
+
+
+def _chosen(worker: Worker) -> dict[str, Any]:
+    """What they asked for, marked, saved, said of requesters, and appealed."""
+    asked = worker.qualification_requests.order_by("pk")
+    appeals = Appeal.objects.filter(assignment__worker=worker).order_by("pk")
+    return {
+        "qualification_requests": list(
+            asked.values("qualification__name", "note", "state", "answer", "created_at", "decided_at")
+        ),
+        "favourites": list(worker.favourites.order_by("pk").values("project__name", "created_at")),
+        "saved_searches": list(worker.saved_searches.order_by("pk").values("name", "filters", "tells", "created_at")),
+        "ratings": list(worker.ratings.order_by("pk").values("requester__name", "stars", "created_at")),
+        "appeals": list(
+            appeals.values("assignment__public_id", "reason", "state", "ruling", "created_at", "rule_by", "ruled_at")
+        ),
     }
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 
 from core.staff import LookOnly, act, amount_column, reason_of
 from lifecycle.decide import rule
-from marketplace.models import Appeal, Assignment, Batch, Media, Membership, Project, Requester
+from marketplace.models import Appeal, Assignment, Batch, Media, Membership, Message, Project, Requester
+from marketplace.services.messaging import rule_on_report
 from marketplace.services.posting import pause_batch, resume_batch
 
 
@@ -39,6 +40,35 @@ class AppealAdmin(LookOnly):
             return rule(appeal=row, is_upheld=is_upheld, ruling=reason_of(request), by=request.user)
 
         act(request, rows, do, one="%d appeal ruled on.", many="%d appeals ruled on.")
+
+
+@admin.register(Message)
+class ReportedMessageAdmin(LookOnly):
+    """Messages that somebody reported, those that nobody has looked at on top."""
+
+    list_display = ("reported_at", "report_reason", "body", "is_by_worker", "looked_at", "hidden_at")
+    list_filter = (("looked_at", admin.EmptyFieldListFilter), ("hidden_at", admin.EmptyFieldListFilter))
+    ordering = ("-looked_at", "reported_at")
+    actions = ("hide", "keep")
+    # Who wrote it is nothing that staff need for a ruling.
+    fields = ("body", "is_by_worker", "created_at", "reported_at", "report_reason", "looked_at", "hidden_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return super().get_queryset(request).filter(reported_at__isnull=False)
+
+    @admin.action(description="Hide from both sides")
+    def hide(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._rule(request, rows, is_hidden=True)
+
+    @admin.action(description="Let it stand")
+    def keep(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._rule(request, rows, is_hidden=False)
+
+    def _rule(self, request: HttpRequest, rows: QuerySet[Message], *, is_hidden: bool) -> None:
+        def do(row: Message) -> Any:
+            return rule_on_report(message=row, is_hidden=is_hidden, by=request.user, reason=reason_of(request))
+
+        act(request, rows, do, one="%d message looked at.", many="%d messages looked at.")
 
 
 class MembershipInline(admin.TabularInline):

@@ -433,6 +433,12 @@ class Stars:
     high: float | None = None
 
 
+def requesters_worked_for(worker: Worker) -> QuerySet[Requester]:
+    """Organisations in whose batches the worker took part."""
+    taken = Participation.objects.filter(worker=worker, taken_in_all__gt=0, batch__project__requester=OuterRef("pk"))
+    return Requester.objects.filter(Exists(taken)).select_related("rating_sum")
+
+
 def stars_of(total: RatingSum | None) -> Stars:
     """Each rating counts as a share between 1 and 5, so that Beta(1 + s, 1 + n - s) bounds the mean; one decimal."""
     if total is None:

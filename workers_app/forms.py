@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -30,6 +32,22 @@ class ProfileForm(forms.Form):
         required=False,
         help_text=_("You can stop at any time, and skip each single one at no cost."),
     )
+
+    accepts_messages = forms.BooleanField(
+        label=_("Requesters for whom I work may write to me first"),
+        required=False,
+        help_text=_("What you write to them they may always answer."),
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=lambda: [(name, name) for name in sorted(available_timezones())], required=False
+    )
+    language = forms.ChoiceField(label=_("Language of the site"), choices=settings.LANGUAGES, required=False)
+
+    def clean_time_zone(self) -> str:
+        return self.cleaned_data["time_zone"] or self.initial.get("time_zone", "UTC")
+
+    def clean_language(self) -> str:
+        return self.cleaned_data["language"] or self.initial.get("language", "en")
 
     def clean_country(self) -> str:
         return self.cleaned_data["country"].upper()

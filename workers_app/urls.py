@@ -2,10 +2,15 @@
 
 from django.urls import path
 
-from workers_app.views import profile, qualifications
+from workers_app.views import home, profile, qualifications
 
 urlpatterns = [
-    path("me/", profile.my_data, name="my_data"),
+    path("me/", home.my_home, name="my_home"),
+    path("me/appeals/", home.my_appeals, name="my_appeals"),
+    path("me/requesters/", home.my_requesters, name="my_requesters"),
+    path("me/requesters/<uuid:requester_id>/rate/", home.rate, name="rate_requester"),
+    path("me/data/", profile.my_data, name="my_data"),
+    path("me/data/erase/", profile.erase_me, name="erase_me"),
     path("me/qualifications/", qualifications.my_qualifications, name="my_qualifications"),
     path("me/qualifications/<uuid:qualification_id>/ask/", qualifications.ask_qualification, name="ask_qualification"),
     path(

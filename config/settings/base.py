@@ -135,6 +135,13 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- cache ------------------------------------------------------------------------------------------------------------
+
+#: Figures of the list of work are kept for each batch: with the default of 300 entries they would never be found.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 20_000}},
+}
+
 # --- Celery -----------------------------------------------------------------------------------------------------------
 
 #: By default the queue is in the same PostgreSQL (pgmq, installed by a migration). Or redis://..., amqp://...

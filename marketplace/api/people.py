@@ -12,7 +12,9 @@ from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, Input
+from core.errors import Invalid
 from lifecycle.enrol import ROLES, enrol
+from lifecycle.erase import erase_person
 from marketplace.api.finding import one, requester_for, worker_by_code
 from marketplace.models import Block, Membership, Requester
 from marketplace.selectors import requesters_of
@@ -75,6 +77,20 @@ class Me(Endpoint):
         """Change your name, time zone or language."""
         change_person(user=request.user, **data)
         return _me(request)
+
+
+class EraseIn(Input):
+    email = serializers.EmailField(help_text="Your address again, so that nobody does it by a slip.")
+    gives_up = serializers.BooleanField(required=False, default=False, help_text="What could be paid out is given up.")
+
+
+class MeErase(Endpoint):
+    @act("write", "work", takes=EraseIn, tag="people")
+    def post(self, request: Request, data: dict[str, Any]) -> None:
+        """Erase who you are, for good: name, address, messages, answers' texts. The ledger keeps its numbers."""
+        if data["email"].lower() != request.user.email:
+            raise Invalid(errors={"email": "Type the address of this account."})
+        erase_person(user=request.user, gives_up=data["gives_up"])
 
 
 class MyRoles(Endpoint):

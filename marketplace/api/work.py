@@ -368,6 +368,7 @@ class ProfileOut(serializers.Serializer):
     country = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
     accepts_distressing = serializers.BooleanField()
+    accepts_messages = serializers.BooleanField(help_text="Requesters may begin to write to you.")
     suspended_at = serializers.DateTimeField(allow_null=True)
     suspended_reason = serializers.CharField()
 
@@ -378,6 +379,7 @@ class ProfileIn(Input):
         required=False, child=serializers.RegexField(r"^[a-z]{2,3}$"), max_length=20, help_text="ISO 639 codes."
     )
     accepts_distressing = serializers.BooleanField(required=False)
+    accepts_messages = serializers.BooleanField(required=False)
 
 
 class MyProfile(Endpoint):
@@ -402,6 +404,13 @@ class MyDataOut(serializers.Serializer):
     drafts = serializers.JSONField()
     payouts = serializers.JSONField()
     earnings = serializers.JSONField()
+    notices = serializers.JSONField()
+    messages = serializers.JSONField()
+    qualification_requests = serializers.JSONField(required=False, help_text="Of workers, as what follows.")
+    favourites = serializers.JSONField(required=False)
+    saved_searches = serializers.JSONField(required=False)
+    ratings = serializers.JSONField(required=False)
+    appeals = serializers.JSONField(required=False)
     tokens = serializers.JSONField()
 
 

@@ -16,11 +16,13 @@ from core.errors import Conflict
 from core.models import Operation
 from lifecycle import gold as known
 from lifecycle.refit import start_refit
-from marketplace.api.finding import as_role, codes_for, hit_for, one, project_for, worker_by_code
+from marketplace.api.finding import as_role, codes_for, hit_for, one, project_for, worker_by_code, worker_of
 from marketplace.api.posting import OperationOut
+from marketplace.models import Project
 from marketplace.selectors import projects_of
 from quality.models import AggregationRun, Contest, Flag, GoldQuestion, WorkerReliability
 from quality.services.quiz import add_quiz_questions, remove_quiz_question
+from quality.services.reputation import shown_intervals
 from quality.services.training import add_training_questions
 from quality.services.watching import keep_paused, reinstate_worker
 
@@ -351,3 +353,26 @@ class ProjectRefit(Endpoint):
         if operation is None:
             raise Conflict("A refit is under way. Wait until it is finished.", code="under_way")
         return operation
+
+
+# --- one's own --------------------------------------------------------------------------------------------------------
+
+
+class MyAccuracyOut(serializers.Serializer):
+    project = serializers.UUIDField()
+    name = serializers.CharField()
+    low = serializers.FloatField(help_text="It lies between low and high nine times in ten.")
+    high = serializers.FloatField()
+    mean = serializers.FloatField()
+
+
+class MyAccuracy(Endpoint):
+    @act("work", gives=MyAccuracyOut, many=True, tag="work")
+    def get(self, request: Request) -> list[dict[str, Any]]:
+        """How well you do in each project where that can be told: of yesterday, in steps of 5 %."""
+        shown = shown_intervals(worker_of(request))
+        projects = Project.objects.only("public_id", "name").in_bulk(shown)
+        return [
+            {"project": projects[pk].public_id, "name": projects[pk].name, "low": low, "high": high, "mean": mean}
+            for pk, (low, high, mean) in sorted(shown.items())
+        ]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import Sum
+from scipy.stats import beta
 
 from core import clock
 from core.models import Watermark
@@ -107,10 +108,17 @@ def _known_from_elsewhere(worker_id: int, project_id: int, until: datetime) -> f
     return right / (right + wrong)
 
 
-def shown_reputation(worker: Worker) -> dict[int, float]:
-    """Project -> standing in [0, 1], as the worker may see it: of yesterday, in steps of .05, from 20 answers on."""
-    rows = Reputation.objects.filter(Q(checked__gte=20), worker=worker)
-    return {row.project_id: round(row.score * 20) / 20 for row in rows}
+def shown_intervals(worker: Worker) -> dict[int, tuple[float, float, float]]:
+    """Project -> how well a worker does, as they may see it: 5 % quantile, 95 % quantile and mean of their standing, of
+    yesterday, in steps of .05, from 20 answers on. It never moves with an answer that was just given."""
+    rows = Reputation.objects.filter(checked__gte=20, worker=worker)
+    return {row.project_id: _in_steps(row) for row in rows}
+
+
+def _in_steps(row: Reputation) -> tuple[float, float, float]:
+    upper = float(beta.ppf(0.95, row.a, row.b))
+    low, high, mean = (round(value * 20) / 20 for value in (row.score, upper, row.a / (row.a + row.b)))
+    return low, high, mean
 
 
 def reputation_of(worker: Worker, project: Project) -> Reputation | None:

@@ -26,6 +26,7 @@ READ = {
 #: Pages of one's own side, which have nothing of another in their address: a stranger sees their own, not somebody's.
 OWN = {
     *pages.EVERYONE,
+    *("my_home", "my_appeals", "my_requesters", "erase_me"),
     *("my_queue", "queue_work", "mark_favourite", "save_search"),
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
     *("my_data", "my_data_file", "my_messages", "studio_messages", "my_qualifications", "studio_qualifications"),

@@ -7,11 +7,11 @@ from typing import Any
 from core.errors import Invalid
 from workers_app.models import Worker
 
-FIELDS = {"country", "languages", "accepts_distressing"}
+FIELDS = {"country", "languages", "accepts_distressing", "accepts_messages"}
 
 
 def change_worker(*, worker: Worker, **changes: Any) -> Worker:
-    """Change `country`, `languages` or `accepts_distressing`. The next claim looks at it within a minute."""
+    """Change some of `FIELDS`. The next claim looks at it within a minute."""
     if unknown := sorted(set(changes) - FIELDS):
         raise Invalid(errors=dict.fromkeys(unknown, "This cannot be changed here."))
     if changes:

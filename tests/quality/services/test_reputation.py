@@ -11,7 +11,7 @@ from lifecycle.submit import submit
 from marketplace.models import Assignment
 from quality.models import GoldScore, WorkerReliability
 from quality.services.gold import make_soft
-from quality.services.reputation import refresh_reputation, refresh_reputations, shown_reputation
+from quality.services.reputation import refresh_reputation, refresh_reputations, shown_intervals
 from tests.support.factories import body
 from tests.test_lifecycle import run_clock
 from workers_app.models import Reputation
@@ -74,9 +74,10 @@ def test_todays_scores_wait_for_tomorrow(make_batch, make_worker, score_golds):
     assert (refresh_reputations(), refresh_reputations()) == (1, 0)
 
     score = Reputation.objects.get().score
-    shown = shown_reputation(worker)[batch.project_id]
-    assert abs(shown - score) <= 0.025
-    assert round(shown * 100) % 5 == 0
+    low, high, mean = shown_intervals(worker)[batch.project_id]
+    assert abs(low - score) <= 0.025
+    assert low <= mean <= high <= 1
+    assert all(abs(shown * 20 - round(shown * 20)) < 1e-9 for shown in (low, high, mean))
 
 
 @pytest.mark.django_db
