@@ -404,6 +404,7 @@ class MyDataOut(serializers.Serializer):
     drafts = serializers.JSONField()
     payouts = serializers.JSONField()
     earnings = serializers.JSONField()
+    notes = serializers.JSONField(help_text="What staff wrote down about you.")
     notices = serializers.JSONField()
     messages = serializers.JSONField()
     qualification_requests = serializers.JSONField(required=False, help_text="Of workers, as what follows.")
