@@ -11,9 +11,13 @@ from django.urls import reverse
 from lifecycle.accept import accept
 from lifecycle.invariants import check_invariants
 from marketplace.errors import NoWork
-from marketplace.models import Answer, Assignment
+from marketplace.models import Answer, Assignment, HitData, Participation
 from marketplace.widgets import keys_for
+from quality.services.gold import mark_as_gold
 from tests.look.conftest import moves_on, settle
+from tests.quality.test_secrecy import bare
+from users.models import User
+from workers_app.models import Worker
 
 EVERY_KIND = [
     {"name": "topic", "kind": "categorical", "labels": ["Politics", "Sport", "Culture"]},
@@ -296,3 +300,27 @@ def test_no_key_of_an_answer_acts_on_the_page():
 
     assert len(set(keys.values())) == len(keys)
     assert not set(keys.values()) & set("srczxu?+-")
+
+
+@pytest.mark.django_db
+def test_no_byte_of_the_page_or_of_what_comes_next_tells_a_known_answer(work, client):
+    batch, worker = work(hits=6)
+    HitData.objects.filter(batch=batch).update(data={"text": "x" * 9})
+    for hit in batch.hits.all()[:2]:
+        mark_as_gold(hit=hit, keys={"digit": "one"})
+    seen = {}
+    for lane in (0, 1):  # each kind once as the page, and once as what comes next
+        Participation.objects.filter(batch=batch).update(lane_share=lane)
+        one = worker if not lane else Worker.objects.create(user=User.objects.create_user(f"w{lane}@example.org", "-"))
+        Participation.objects.update_or_create(worker=one, batch=batch, defaults={"lane_share": lane})
+        client.force_login(one.user)
+        page = client.get(client.post(reverse("start_work", args=[batch.public_id])).url)
+        taken = Assignment.objects.select_related("hit").get(worker=one)
+        ahead = client.post(
+            reverse("work_next", args=[batch.public_id]), b'{"keys": ["abcdefgh-0"]}', content_type="application/json"
+        )
+        found = ahead.json()
+        assert len(found["ids"]) == 1
+        seen[taken.hit.lane] = (bare(page.content.decode()), bare(found["html"][0]), list(found), list(page.headers))
+
+    assert set(seen) == {0, 1} and seen[0] == seen[1]
