@@ -132,6 +132,7 @@ urlpatterns = [
     path("operations", posting.Operations.as_view(), name="api-operations"),
     path("operations/<uuid:operation_id>", posting.OperationOne.as_view(), name="api-operation"),
     path("operations/<uuid:operation_id>/cancel", posting.OperationCancel.as_view(), name="api-operation-cancel"),
+    path("operations/<uuid:operation_id>/resume", posting.OperationResume.as_view(), name="api-operation-resume"),
     # Review
     path("batches/<uuid:batch_id>/review", proving.ReviewQueue.as_view(), name="api-review"),
     path("batches/<uuid:batch_id>/decisions/preview", proving.DecisionsPreview.as_view(), name="api-decisions-preview"),

@@ -59,6 +59,12 @@ class Operation(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} of {self.subject}"
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether it failed with some of its work done, and can go on from there. Work that has been undone, or must
+        begin anew, leaves no cursor."""
+        return self.state == self.State.FAILED and bool(self.cursor)
+
 
 class Outbox(models.Model):
     """An effect outside the database (webhook, mail, provider), written with its cause and delivered at least once."""

@@ -20,6 +20,7 @@ from django.db.models import Q
 from core import clock
 from core.errors import Conflict, DomainError
 from core.models import Operation
+from core.states import move
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +104,41 @@ Work = Callable[[Turn], None]
 
 
 def start_operation(
-    *, kind: str, subject: str, requester_id: int | None = None, arguments: dict[str, Any] | None = None
+    *,
+    kind: str,
+    subject: str,
+    requester_id: int | None = None,
+    arguments: dict[str, Any] | None = None,
+    total: int | None = None,
 ) -> Operation:
     """Write down a piece of work. Raises `Conflict` while another of its kind on the same subject is under way."""
     if under_way(kind=kind, subject=subject) is not None:
         raise Conflict("This is being done already. Wait until it is finished, or cancel it.", code="under_way")
-    return Operation.objects.create(kind=kind, subject=subject, requester_id=requester_id, arguments=arguments or {})
+    return Operation.objects.create(
+        kind=kind, subject=subject, requester_id=requester_id, arguments=arguments or {}, total=total
+    )
+
+
+def record_done(*, total: int, **about: Any) -> Operation:
+    """Write down a piece of work that was small enough to be done at once, in its transaction."""
+    now = clock.now()
+    return Operation.objects.create(state=State.DONE, done=total, total=total, finished_at=now, **about)
+
+
+def resume_operation(*, operation: Operation) -> Operation:
+    """Go on with failed work from where it came.
+
+    Raises
+    ------
+    Conflict
+        When it has nothing to go on from, or the same is being done by another operation.
+    """
+    if not operation.can_resume:
+        raise Conflict("There is nothing to go on with here. Begin anew.", code="not_resumable")
+    if under_way(kind=operation.kind, subject=operation.subject) is not None:
+        raise Conflict("This is being done already. Wait until it is finished, or cancel it.", code="under_way")
+    fresh = {"error": "", "failures": 0, "attempts": 0, "finished_at": None, "cancel_asked": False}
+    return move(operation, State.WAITING, due_at=clock.now(), **fresh)
 
 
 def under_way(*, kind: str, subject: str) -> Operation | None:

@@ -170,13 +170,20 @@ def redo(*, assignment: Assignment, by: int | None, note: str) -> Assignment:
     return sent_back
 
 
-@transaction.atomic
-def end_redo(*, assignment_id: int) -> int:
-    """Nothing new came in 48 hours: the last version is decided as it is."""
+def _lock_due(assignment_id: int, state: str) -> Assignment | None:
+    """The assignment, locked, if it is still in this state and its time is over."""
     assignment = Assignment.objects.get(pk=assignment_id)
     lock_places(assignment)
     assignment.refresh_from_db()
-    if assignment.state != Assignment.State.REVISING or (assignment.decide_at or clock.now()) > clock.now():
+    is_due = assignment.state == state and (assignment.decide_at or clock.now()) <= clock.now()
+    return assignment if is_due else None
+
+
+@transaction.atomic
+def end_redo(*, assignment_id: int) -> int:
+    """Nothing new came in 48 hours: the last version is decided as it is."""
+    assignment = _lock_due(assignment_id, Assignment.State.REVISING)
+    if assignment is None:
         return 0
     move(assignment, Assignment.State.SUBMITTED)
     return 1
@@ -185,10 +192,8 @@ def end_redo(*, assignment_id: int) -> int:
 @transaction.atomic
 def end_rejection(*, assignment_id: int) -> int:
     """The time for an appeal is over: its money goes back. An appeal that nobody ruled on is won."""
-    assignment = Assignment.objects.get(pk=assignment_id)
-    lock_places(assignment)
-    assignment.refresh_from_db()
-    if assignment.state != Assignment.State.REJECTED or (assignment.decide_at or clock.now()) > clock.now():
+    assignment = _lock_due(assignment_id, Assignment.State.REJECTED)
+    if assignment is None:
         return 0
     appeal = Appeal.objects.filter(assignment=assignment, state=Appeal.State.OPEN).first()
     if appeal:

@@ -35,7 +35,7 @@ from marketplace.errors import AlreadyHad, BatchNotOpen, NoWork
 from marketplace.models import Assignment, Batch, Hit, HitData, Media, Membership, Project, Requester
 from marketplace.services.design import MEDIA_PREFIX
 from marketplace.services.media import keep
-from marketplace.services.posting import attach_upload, create_batch
+from marketplace.services.posting import attach_upload, create_batch, subject_of
 from marketplace.services.projects import create_project
 from payments.services.deposits import confirm_deposit, request_deposit
 from quality.estimators.data import anaesthetists
@@ -149,7 +149,7 @@ def _publish(project: Project, name: str, which: slice) -> Batch:
             batch = attach_upload(batch=batch, file=ContentFile(rows), name="digits.jsonl")
         _run(publish.publish_batch(batch=batch))
     elif batch.state == Batch.State.PUBLISHING:  # an earlier demo was ended here
-        _run(Operation.objects.filter(kind="publish", subject=publish.subject_of(batch)).latest("pk"))
+        _run(Operation.objects.filter(kind="publish", subject=subject_of(batch)).latest("pk"))
     return Batch.objects.select_related("project__requester").get(pk=batch.pk)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -32,14 +33,19 @@ ORDER BY n.final_at LIMIT %s
 """
 
 
-def digest_due(limit: int = 400) -> int:
-    """Digest the answers that have become final. Called every second, and after a submit without undo."""
+def digest_due(limit: int = 400, *, in_order: bool = True) -> int:
+    """Digest the answers that have become final. Called every second.
+
+    Not `in_order`, processes that do this at once seldom meet: each begins with other HITs.
+    """
     with connection.cursor() as cursor:
         cursor.execute(DUE, [limit])
         due: dict[int, set[int]] = defaultdict(set)
         for project_id, hit_id in cursor.fetchall():
             due[project_id].add(hit_id)
     groups = [(project_id, group) for project_id, hit_ids in sorted(due.items()) for group in _groups(sorted(hit_ids))]
+    if not in_order:
+        random.shuffle(groups)
     done, _ = apart(_digest_group, groups, what="Digesting")
     return done
 
@@ -48,7 +54,7 @@ def _digest_group(group: tuple[int, Sequence[int]]) -> int:
     """A group in one transaction; if one HIT breaks it, each in its own."""
     project_id, hit_ids = group
     try:
-        return digest_hits(project_id=project_id, hit_ids=hit_ids)
+        return digest_hits(project_id=project_id, hit_ids=hit_ids, only_due=True)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -62,10 +68,18 @@ def _groups(hit_ids: Sequence[int]) -> Iterable[Sequence[int]]:
 
 
 @transaction.atomic
-def digest_hits(*, project_id: int, hit_ids: Collection[int]) -> int:
-    """Learn from the final answers of these HITs. Safe to call at any time, any number of times."""
+def digest_hits(*, project_id: int, hit_ids: Collection[int], only_due: bool = False) -> int:
+    """Learn from the final answers of these HITs. Safe to call at any time, any number of times.
+
+    `only_due`: HITs from which somebody else has learned everything meanwhile are left alone.
+    """
     hits = lock_hits(hit_ids)
     due = lock_undigested(hits)
+    if only_due:
+        left = {assignment.hit_id for _, assignment in due}
+        hits = [hit for hit in hits if hit.pk in left]
+        if not hits:
+            return 0
     batches = batches_of_hits(hits)
     designs = {batch.pk: design_of(batch) for batch in batches.values()}
     judgments.share_log(project_id)

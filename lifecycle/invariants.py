@@ -258,7 +258,8 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         "While a batch runs, no HIT has retired with fewer answers than its mode asks for at least",
         """
         SELECT h.id AS hit, r.least, count(a.id) AS answers FROM marketplace_hit h
-        JOIN marketplace_batch b ON b.id = h.batch_id AND b.state IN ('open', 'paused')
+        JOIN marketplace_batch b
+          ON b.id = h.batch_id AND b.state IN ('open', 'paused') AND b.paused_because <> 'closing'
         CROSS JOIN LATERAL (SELECT CASE b.design #>> '{rules,mode}'
             WHEN 'fixed' THEN (b.design #>> '{rules,answers}')::int
             WHEN 'sampled' THEN 1 ELSE (b.design #>> '{rules,min_answers}')::int END AS least) r

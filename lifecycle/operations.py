@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from core.models import Operation
 from core.operations import TURN_SECONDS, Work, take, take_due, work_on
-from lifecycle import check_up, clarify, decide_later, export, publish, refit, weigh
+from lifecycle import check_up, clarify, close, decide_later, export, more, publish, refit, weigh
 
 #: Kind -> its work, one turn or a part of it.
 WORK: dict[str, Work] = {
     "publish": publish.publish,
     "check_upload": publish.check_only,
     "add_rows": publish.add,
+    close.KIND: close.work,
+    more.KIND: more.work,
     export.KIND: export.export,
     decide_later.KIND: decide_later.work,
     clarify.KIND: clarify.work,

@@ -19,7 +19,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
-from core.errors import Conflict, DomainError
+from core.errors import Conflict, DomainError, InsufficientFunds
 from core.models import Operation
 from core.operations import Turn, start_operation
 from marketplace.models import Batch, Hit
@@ -31,6 +31,7 @@ from marketplace.services.checking import Check, Fingerprints
 from marketplace.services.copying import Copied, copy_rows, delete_hits
 from marketplace.services.costs import Places, expected_answers
 from marketplace.services.design import RowCheck, fingerprint
+from marketplace.services.posting import subject_of
 from quality.services.gold_upload import KeyedHit, add_uploaded_gold, remove_uploaded_gold
 from quality.services.quiz import check_quiz
 
@@ -82,7 +83,7 @@ def check_upload(*, batch: Batch) -> Operation:
 
 def add_rows(*, batch: Batch, file: File, name: str, format: str | None = None) -> Operation:
     """Begin to add the rows of a file to an open or paused batch."""
-    if batch.state not in (Batch.State.OPEN, Batch.State.PAUSED):
+    if not batch.takes_more:
         raise Conflict("Only an open or paused batch takes more rows.", code="not_open")
     format = posting.known_format(name, format)
     return start_operation(
@@ -91,10 +92,6 @@ def add_rows(*, batch: Batch, file: File, name: str, format: str | None = None) 
         requester_id=batch.project.requester_id,
         arguments=_file_of(batch) | {"file": posting.store_upload(file=file, format=format), "format": format},
     )
-
-
-def subject_of(batch: Batch) -> str:
-    return f"batch:{batch.pk}"
 
 
 def batch_of(turn: Turn) -> Batch:
@@ -164,32 +161,41 @@ def check_only(turn: Turn) -> None:
 
 @collector_at_rest()
 def add(turn: Turn) -> None:
-    """One part of adding rows. What a cancelled or unfunded operation has added stays, and it says how much that is."""
+    """One part of adding rows. What was added stays, and it says how much that is; where the money ended, or something
+    broke on our side, it can be gone on with (`core.operations.resume_operation`)."""
     batch, phase = batch_of(turn), turn.cursor.get("phase", "check")
     if turn.cancel_is_asked():
-        end_adding(turn, State.CANCELLED)
-    elif batch.state not in (Batch.State.OPEN, Batch.State.PAUSED):
-        end_adding(turn, State.FAILED, error="The batch was closed meanwhile.")
+        end_adding(turn, State.CANCELLED, error=added_before(turn))
+    elif not batch.takes_more:
+        end_adding(turn, State.FAILED, error=f"The batch was closed meanwhile. {added_before(turn)}".strip())
     elif phase == "check":
         facts = check_file(turn, batch, batch.design)
         if facts is not None and facts["errors"]:
-            end_adding(turn, State.FAILED, error=bad_rows(facts), result=facts)
+            end_adding(turn, State.FAILED, error=bad_rows(facts, "added"), result=facts)
         elif facts is not None:
             begin_to_copy(turn, batch, facts)
     elif phase == "copy":
         try:
             copy_some(turn, batch, ADDED_AT_ONCE, are_shown=True)
+        except InsufficientFunds as refusal:
+            goes_on = f"{turn.operation.done} of {turn.operation.total} rows were added. Add money, and resume this."
+            turn.finish(State.FAILED, error=f"{refusal.message.removesuffix(posting.UNCHANGED)} {goes_on}")
         except DomainError as refusal:
-            done = turn.operation.done
-            end_adding(turn, State.FAILED, error=f"{refusal.message} {done} rows were added before.")
+            end_adding(turn, State.FAILED, error=f"{refusal.message} {added_before(turn)}".strip())
     else:
         analyze()
         end_adding(turn, State.DONE, result={**turn.operation.result, "hits": turn.cursor["hits"]})
 
 
+def added_before(turn: Turn) -> str:
+    if turn.cursor.get("phase", "check") == "check" or not turn.operation.done:
+        return "No row was added."
+    return f"The first {turn.operation.done} rows were added and stay: leave them out of the next file."
+
+
 def end_adding(turn: Turn, to: str, **changes: Any) -> None:
     forget_prints(turn)
-    turn.finish(to, **changes)
+    turn.finish(to, cursor={}, **changes)
     default_storage.delete(turn.operation.arguments["file"])
 
 
@@ -238,11 +244,11 @@ def columns_of(turn: Turn) -> dict[str, str]:
     return turn.operation.arguments.get("columns") or {}
 
 
-def bad_rows(facts: dict[str, Any]) -> str:
+def bad_rows(facts: dict[str, Any], done: str = "published") -> str:
     errors = facts["errors"]
     first = BadRow(**errors[0])
     count = "One row is bad" if len(errors) == 1 else f"{len(errors)} rows are bad"
-    return f"{count}, {'' if len(errors) == 1 else 'the first at '}{first} Nothing was published."
+    return f"{count}, {'' if len(errors) == 1 else 'the first at '}{first} Nothing was {done}."
 
 
 # --- copy -------------------------------------------------------------------------------------------------------------
@@ -387,4 +393,4 @@ def undo_some(turn: Turn, batch: Batch) -> None:
             turn.save(done=max(0, turn.operation.done - len(ids)))
         else:
             posting.back_to_draft(batch=batch)
-            turn.finish(turn.cursor["to"], error=turn.cursor["error"])
+            turn.finish(turn.cursor["to"], cursor={}, error=turn.cursor["error"])

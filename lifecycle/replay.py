@@ -384,7 +384,7 @@ class Replay:
             self._wait_for_clock()
         run_dry([digest_due, take_in_scores, decide_due, close_finished])
         for batch in Batch.objects.filter(pk__in=[b.pk for b in self.batches]).exclude(state="closed"):
-            close_batch(batch=batch)
+            run_to_end(close_batch(batch=batch))
         run_dry([digest_due, decide_due])
         refit_project(project=self.project)
         return self.report()

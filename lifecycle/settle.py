@@ -16,7 +16,7 @@ from marketplace.models import Batch, Hit
 from marketplace.selectors import Design
 from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
-from payments.services.escrow import Purse, lock_purses, put_aside, use_repair
+from payments.services.escrow import Purse, lock_purses, use_repair
 from quality.services.beliefs import Learned
 from quality.services.exposure import draw_end, retire_gold
 
@@ -114,9 +114,8 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
     all_in = hit.taken >= hit.max_assignments and not count.pending
     if hit.state == Hit.State.RETIRED:
         # An answer lost its weight and the label with it: ask again while the batch is open.
-        is_live = batch.state in (Batch.State.OPEN, Batch.State.PAUSED)
         lost = hit.lane == 0 and known.verdicts and known.action == "ask"
-        return Next.REOPEN if lost and is_live and not count.pending else Next.WAIT
+        return Next.REOPEN if lost and batch.takes_more and not count.pending else Next.WAIT
     if hit.state != Hit.State.OPEN:
         return Next.WAIT
     if _cannot_be_answered(hit, known, count):
@@ -164,15 +163,9 @@ def ids_of(hits: Sequence[Hit]) -> list[int]:
 def _may_reopen(hit: Hit) -> bool:
     """Read under a lock that closing waits for, else a HIT could open behind its back in a closed batch."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT state FROM marketplace_batch WHERE id = %s FOR SHARE", [hit.batch_id])
-        return cursor.fetchone()[0] in (Batch.State.OPEN, Batch.State.PAUSED)
-
-
-def fund_places(*, hit: Hit, batch: Batch, places: int, key: str) -> None:
-    """Put aside for `places` more places of a locked HIT. Raises `InsufficientFunds`."""
-    (purse, price) = purses_of([batch])[batch.pk]
-    if not price or put_aside(purse=purse, amount=places * price, key=key):
-        Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + places)
+        cursor.execute("SELECT state, paused_because FROM marketplace_batch WHERE id = %s FOR SHARE", [hit.batch_id])
+        state, paused_because = cursor.fetchone()
+    return Batch(state=state, paused_because=paused_because).takes_more
 
 
 def _count(hit_ids: Sequence[int]) -> dict[int, Count]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from marketplace.models import Assignment
 from marketplace.selectors import Design, design_of
-from marketplace.services.submitting import Receipt, parse_body, revise_answer, submit_answer
+from marketplace.services.submitting import Receipt, parse_body, revise_answer, submit_again, submit_first
 from payments.services.goodwill import pay_late
 from quality.models import Flag
 
@@ -26,7 +27,14 @@ def submit(*, assignment: Assignment, raw: bytes, undo: int | None = None) -> Re
     design = design_of(assignment.batch)
     parsed = parse_body(raw, design.schema, _item_data(assignment, design))
     undo = design.rules.undo_seconds if undo is None else undo
-    receipt = submit_answer(assignment=assignment, raw=raw, parsed=parsed, undo=undo)
+    about: dict[str, Any] = {"assignment": assignment, "raw": raw, "parsed": parsed, "undo": undo}
+    return submit_first(**about) or _submit_again(**about)
+
+
+@transaction.atomic
+def _submit_again(*, assignment: Assignment, **about: Any) -> Receipt:
+    """What comes too late is stored and compensated in one transaction: nobody has the work and not the goodwill."""
+    receipt = submit_again(assignment=assignment, **about)
     if not receipt.has_place:
         compensate_late(assignment)
     return receipt

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from core import clock
 from core.errors import IllegalMove
-from core.models import IdempotencyKey, Outbox
+from core.models import IdempotencyKey, Operation, Outbox
 from marketplace.models import Batch
 from marketplace.services.drafts import forget_drafts
 from marketplace.services.posting import pause_batch
@@ -51,10 +52,20 @@ def raise_share_caps() -> int:
 
 
 def forget_old_rows() -> int:
-    """Delete what only served a while: idempotency keys after a day, delivered outbox rows after 30, drafts that
-    nothing can come of."""
+    """Delete what only served a while: idempotency keys after a day; drafts that nothing can come of; delivered outbox
+    rows, and the files of added rows that failed and nobody went on with, after 30 days."""
     now = clock.now()
     keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=25)).delete()
     drafts = forget_drafts(now)
     sent, _ = Outbox.objects.filter(delivered_at__lt=now - timedelta(days=30)).delete()
-    return keys + sent + drafts
+    return keys + sent + drafts + _forget_files(now - timedelta(days=30))
+
+
+def _forget_files(before: datetime) -> int:
+    failed = Operation.objects.filter(kind="add_rows", state=Operation.State.FAILED, arguments__has_key="file")
+    rows = list(failed.filter(finished_at__lt=before))
+    for operation in rows:
+        stored = operation.arguments.pop("file")
+        Operation.objects.filter(pk=operation.pk).update(arguments=operation.arguments, cursor={})
+        default_storage.delete(stored)
+    return len(rows)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Sum
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from core import money
-from core.api.tables import safe_cell
+from core.api.tables import Number, csv_response
 from payments.models import Entry
 from payments.selectors import statement
 
@@ -108,21 +108,16 @@ def _line(run: list[Entry], subjects: Mapping[int, Subject], balance: int) -> Li
     )
 
 
-class Echo:
-    """A file that gives back what is written to it, so that rows stream."""
+def as_csv(kind: str, owner_id: int, currency: str) -> StreamingHttpResponse:
+    """Every entry of one account as a file, oldest first: date, kind, transfer, amount, balance."""
+    header = ["time", "kind", "transfer", "note", "amount", "balance", "currency"]
+    return csv_response(_entries(kind, owner_id, currency), header=header, name="statement.csv")
 
-    def write(self, value: str) -> str:
-        return value
 
-
-def as_csv(kind: str, owner_id: int, currency: str) -> Iterator[str]:
-    """Every entry of one account, oldest first: date, kind, transfer, amount, balance."""
-    write = csv.writer(Echo()).writerow
-    yield write(["time", "kind", "transfer", "note", "amount", "balance", "currency"])
+def _entries(kind: str, owner_id: int, currency: str) -> Iterator[list[object]]:
     balance = 0
     for entry in statement(kind, owner_id, currency).order_by("pk").iterator(chunk_size=2000):
         balance += entry.amount
         transfer = entry.transfer
-        memo = safe_cell(transfer.memo)
-        amounts = [money.format_amount(entry.amount), money.format_amount(balance)]
-        yield write([transfer.created_at.isoformat(), transfer.kind, transfer.public_id, memo, *amounts, currency])
+        amounts = [Number(money.format_amount(entry.amount)), Number(money.format_amount(balance))]
+        yield [transfer.created_at.isoformat(), transfer.kind, transfer.public_id, transfer.memo, *amounts, currency]

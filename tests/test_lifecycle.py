@@ -6,13 +6,14 @@ import pytest
 from django.utils import timezone
 
 from core.states import move
+from lifecycle import submit as submitting
 from lifecycle.accept import accept
 from lifecycle.clock import STEPS
 from lifecycle.close import close_batch
 from lifecycle.submit import submit
 from lifecycle.upkeep import pause_expired, raise_share_caps
 from marketplace.errors import BatchNotOpen, CapReached, NoWork
-from marketplace.models import Assignment, Batch, Hit
+from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
 from payments.models import Account
@@ -121,6 +122,39 @@ def test_two_of_three_who_cannot_answer_park_the_hit_and_are_paid(make_batch, ma
     assert Hit.objects.get(batch=batch).state == Hit.State.PARKED
     assert [balance(Account.Kind.PAYABLE, w.pk) for w in workers] == [100_000] * 2
     assert balance(Account.Kind.ESCROW, batch.pk) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_late_answer_is_stored_with_its_goodwill_or_not_at_all(make_batch, make_worker, make_user, monkeypatch):
+    batch, late = make_batch(rules={"mode": "fixed", "answers": 1}), make_worker()
+    place = accept(worker=late, batch=batch)
+    Assignment.objects.filter(worker=late).update(deadline=timezone.now() - timedelta(seconds=1), reward=5_000)
+    run_clock()
+    other = accept(worker=make_worker(), batch=batch)
+    submit(assignment=Assignment.objects.get(pk=other.assignment_id), raw=body(digit="one"))
+    run_clock()
+    fill_goodwill(amount=5_000, by=make_user(is_staff=True), key="1")
+    real = submitting.pay_late
+
+    def killed(**kwargs):
+        real(**kwargs)
+        raise SystemExit
+
+    monkeypatch.setattr(submitting, "pay_late", killed)
+    with pytest.raises(SystemExit):
+        submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="zero"))
+    assert not Answer.objects.filter(assignment=place.assignment_id).exists()
+    assert balance(Account.Kind.PAYABLE, late.pk) == 0
+
+    monkeypatch.setattr(submitting, "pay_late", real)
+    receipts = [
+        submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="zero")) for _ in range(2)
+    ]
+
+    assert receipts[0].sha256 == receipts[1].sha256
+    assert Answer.objects.filter(assignment=place.assignment_id).count() == 1
+    assert balance(Account.Kind.PAYABLE, late.pk) == 5_000
+    assert balance(Account.Kind.GOODWILL) == 0
 
 
 @pytest.mark.django_db

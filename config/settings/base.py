@@ -180,6 +180,8 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_TIMEZONE = "UTC"
+#: Seconds between two messages of beat for each step that Celery shares with the sweep; 0: the sweep does it alone.
+STEP_SECONDS = ENV.float("STEP_SECONDS", 1.0)
 #: The supervisor starts workers again that took no pulse of beat for so long. More than a task may run.
 WORKER_SILENT_SECONDS = ENV.float("WORKER_SILENT_SECONDS", 90.0)
 CELERY_BEAT_SCHEDULE = {
@@ -189,6 +191,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "heartbeat", "expires": 60},
     },
 }
+if STEP_SECONDS:
+    # A message that nobody took in time is dropped: rows are the queue, and the next message finds them.
+    CELERY_BEAT_SCHEDULE |= {
+        step: {"task": f"lifecycle.tasks.{step}", "schedule": STEP_SECONDS, "options": {"expires": 5 * STEP_SECONDS}}
+        for step in ("digest_due", "decide_due", "expire_due")
+    }
 
 # --- people -----------------------------------------------------------------------------------------------------------
 

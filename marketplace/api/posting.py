@@ -19,8 +19,9 @@ from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, Empty, Input, JsonList, JsonObject
 from core.errors import Invalid, NotThere
 from core.models import Operation
-from core.operations import cancel_operation
+from core.operations import cancel_operation, resume_operation
 from lifecycle.close import close_batch
+from lifecycle.more import ask_for_more
 from lifecycle.post_row import post_row
 from lifecycle.publish import add_rows, check_upload, publish_batch
 from lifecycle.trial import start_trial
@@ -149,6 +150,7 @@ class OperationOut(serializers.Serializer):
     result = serializers.SerializerMethodField()
     error = serializers.CharField()
     is_cancelling = serializers.BooleanField(source="cancel_asked")
+    can_resume = serializers.BooleanField(help_text="It failed with some of it done, and can go on from there.")
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
@@ -182,6 +184,13 @@ class OperationCancel(Endpoint):
     def post(self, request: Request, operation_id: uuid.UUID, data: dict[str, Any]) -> Operation:
         """Ask it to stop; it undoes itself (managers)."""
         return cancel_operation(operation=as_role(operations_for, request.user, "manager", public_id=operation_id))
+
+
+class OperationResume(Endpoint):
+    @act("write", takes=Empty, gives=OperationOut, status=202, keyed=True, tag="operations")
+    def post(self, request: Request, operation_id: uuid.UUID, data: dict[str, Any]) -> Operation:
+        """Go on with what failed, from where it came (managers). `can_resume` says whether that is possible."""
+        return resume_operation(operation=as_role(operations_for, request.user, "manager", public_id=operation_id))
 
 
 def operations_for(user: Any, role: str) -> QuerySet[Operation]:
@@ -261,10 +270,6 @@ class MoreIn(Input):
     hits = serializers.ListField(
         required=False, child=serializers.UUIDField(), max_length=posting.MOST_HITS_AT_ONCE, help_text="Default: all."
     )
-
-
-class MoreOut(serializers.Serializer):
-    hits = serializers.IntegerField(help_text="How many it reached.")
 
 
 class Batches(Endpoint):
@@ -453,9 +458,10 @@ class BatchExtend(Endpoint):
 
 
 class BatchMore(Endpoint):
-    @act("write", "money", takes=MoreIn, gives=MoreOut, keyed=True, refuses=[402], tag="batches")
-    def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> dict[str, Any]:
-        """Ask for so many more answers of each HIT, or of those named; paid for now (managers)."""
+    @act("write", "money", takes=MoreIn, gives=OperationOut, status=202, keyed=True, refuses=[402], tag="batches")
+    def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
+        """Ask for so many more answers of each HIT, or of those named; paid for now (managers). Few are done at once;
+        `result.hits` says how many were reached."""
         batch = batch_for(request, batch_id, "manager")
         ids = None
         if "hits" in data:
@@ -463,13 +469,14 @@ class BatchMore(Endpoint):
             ids = list(rows.values_list("pk", flat=True))
             if len(ids) != len(set(data["hits"])):
                 raise NotThere(errors={"hits": "Some of these are no HITs of this batch."})
-        return {"hits": posting.ask_for_more(batch=batch, answers=data["answers"], hit_ids=ids)}
+        return ask_for_more(batch=batch, answers=data["answers"], hit_ids=ids)
 
 
 class BatchClose(Endpoint):
-    @act("write", takes=Empty, gives=BatchOut, keyed=True, tag="batches")
-    def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Batch:
-        """End it (managers). What is undecided stays payable; the rest of the money comes back."""
+    @act("write", takes=Empty, gives=OperationOut, status=202, keyed=True, tag="batches")
+    def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
+        """End it (managers). What is undecided stays payable; the rest of the money comes back. A small batch is closed
+        at once; a large one takes no new work, and its operation says how far it is."""
         return close_batch(batch=batch_for(request, batch_id, "manager"))
 
 

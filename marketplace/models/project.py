@@ -76,6 +76,7 @@ class Batch(models.Model):
         NOBODY = "nobody_eligible", "nobody may work on it"
         STAFF = "staff", "staff paused it"
         PILOT = "pilot", "the pilot is being looked at"
+        CLOSING = "closing", "it is being closed"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")
@@ -120,6 +121,12 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether HITs may be added to it or opened again. To be asked under a lock of the batch."""
+        is_live = self.state in (self.State.OPEN, self.State.PAUSED)
+        return is_live and self.paused_because != self.Pause.CLOSING
 
     @property
     def price(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from core import clock, money
 from core.errors import Conflict, InsufficientFunds, Invalid
@@ -28,14 +28,22 @@ from marketplace.services.costs import Preview, answers_before, check_floor, exp
 from marketplace.services.design import check_project, prices
 from marketplace.services.judging import purse_of, purses_of
 from marketplace.services.places import release_unneeded
-from payments.services.escrow import put_aside
+from payments.services.escrow import Purse, put_aside
 
 LARGEST_UPLOAD = 2 * 1024**3
 #: Places a HIT can have at most, and HITs that one request changes at most.
 MOST_PLACES = 1000
 MOST_HITS_AT_ONCE = 20_000
+#: End of a refusal, where the same refusal in the middle of long work says what was done before.
+UNCHANGED = " Nothing was changed."
 #: No share of a batch is so small that a worker is stopped before this many places.
 SMALLEST_SHARE_CAP = 20
+
+
+def subject_of(batch: Batch) -> str:
+    """What operations on a batch call it."""
+    return f"batch:{batch.pk}"
+
 
 # --- draft ------------------------------------------------------------------------------------------------------------
 
@@ -274,16 +282,19 @@ def fund(*, batch: Batch, places: int, key: str, expected: float = 0) -> None:
     try:
         put_aside(purse=purse, amount=amount, repair=repair, key=key)
     except InsufficientFunds:
-        needed, there = (money.format_amount(micros) for micros in (amount + repair, purse.available.balance))
-        raise InsufficientFunds(
-            f"This needs {needed} {purse.currency} and {there} is there. Add money, or post less. Nothing was changed."
-        ) from None
+        raise _too_little(purse, amount + repair) from None
+
+
+def _too_little(purse: Purse, needed: int) -> InsufficientFunds:
+    wanted, there = money.format_amount(needed), money.format_amount(purse.available.balance)
+    return InsufficientFunds(
+        f"This needs {wanted} {purse.currency} and {there} is there. Add money, or post less.{UNCHANGED}"
+    )
 
 
 def lock_open(batch: Batch) -> None:
     """Hold an open or paused batch as it is, after its HITs in the order of locks: closing it waits, or has been."""
-    locked = Batch.objects.select_for_update(no_key=True).filter(pk=batch.pk)
-    if locked.values_list("state", flat=True).get() not in (Batch.State.OPEN, Batch.State.PAUSED):
+    if not Batch.objects.select_for_update(no_key=True).only("state", "paused_because").get(pk=batch.pk).takes_more:
         raise BatchNotOpen("Only an open or paused batch takes more. Clone it to go on.")
 
 
@@ -334,6 +345,8 @@ def resume_batch(*, batch: Batch, by_staff: bool = False) -> Batch:
         When staff must look first, or its time is over.
     """
     batch.refresh_from_db()
+    if batch.paused_because == Batch.Pause.CLOSING:
+        raise Conflict("It is being closed. Clone it to go on.", code="closing")
     if batch.paused_because in (Batch.Pause.STAFF, Batch.Pause.FLAGS) and not by_staff:
         raise Conflict("Staff look at this batch first. They write to you when it can go on.", code="staff_first")
     if batch.expires_at is not None and batch.expires_at <= clock.now():
@@ -354,11 +367,41 @@ def extend_batch(*, batch: Batch, expires_at: datetime | None) -> Batch:
     return batch
 
 
+def can_take_more(batch: Batch) -> QuerySet[Hit]:
+    """HITs that more answers can be asked of."""
+    return Hit.objects.filter(batch=batch, lane=0, state__in=[Hit.State.OPEN, Hit.State.RETIRED])
+
+
+def check_more(*, batch: Batch, answers: int) -> int:
+    """How many HITs a request for so many more answers of each would reach, where nothing speaks against it.
+
+    Raises
+    ------
+    Invalid, InsufficientFunds, BatchNotOpen
+    """
+    hits = can_take_more(batch)
+    _check_places(hits, answers)
+    if not Batch.objects.get(pk=batch.pk).takes_more:
+        raise BatchNotOpen("Only an open or paused batch takes more. Clone it to go on.")
+    reached = hits.count()
+    purse, needed = purse_of(batch), reached * answers * batch.price
+    if needed and purse.available.balance < needed:
+        raise _too_little(purse, needed)
+    return reached
+
+
+def _check_places(hits: QuerySet[Hit], answers: int) -> None:
+    if not 1 <= answers <= MOST_PLACES:
+        raise Invalid(errors={"answers": f"A whole number from 1 to {MOST_PLACES}."})
+    if hits.filter(max_assignments__gt=MOST_PLACES - answers).exists():
+        raise Invalid(errors={"answers": f"A HIT would have more than {MOST_PLACES} places."})
+
+
 @transaction.atomic
 def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None = None) -> int:
     """So many more places on each of these HITs (default: all), funded now; finished ones open again.
 
-    Returns how many HITs it reached.
+    Returns how many HITs it reached. For all of a large batch there is `lifecycle.more`.
 
     Raises
     ------
@@ -367,10 +410,8 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
     InsufficientFunds, Conflict
         Nothing was changed then.
     """
-    if not 1 <= answers <= MOST_PLACES:
-        raise Invalid(errors={"answers": f"A whole number from 1 to {MOST_PLACES}."})
     batch = Batch.objects.select_related("project__requester").get(pk=batch.pk)
-    hits = Hit.objects.filter(batch=batch, lane=0, state__in=[Hit.State.OPEN, Hit.State.RETIRED])
+    hits = can_take_more(batch)
     if hit_ids is not None:
         hits = hits.filter(pk__in=hit_ids)
     ids = list(hits.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)[: MOST_HITS_AT_ONCE + 1])
@@ -378,8 +419,7 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
         raise Invalid(errors={"hits": f"At most {MOST_HITS_AT_ONCE} HITs at a time. Name the ones you mean."})
     lock_open(batch)
     chosen = Hit.objects.filter(pk__in=ids)
-    if chosen.filter(max_assignments__gt=MOST_PLACES - answers).exists():
-        raise Invalid(errors={"answers": f"A HIT would have more than {MOST_PLACES} places."})
+    _check_places(chosen, answers)
     fund(batch=batch, places=len(ids) * answers, key=f"more:{batch.pk}:{secrets.token_hex(8)}")
     with connection.cursor() as cursor:
         cursor.execute(

@@ -90,18 +90,9 @@ def parse_body(raw: bytes, schema: Schema, data: dict[str, Any]) -> dict[str, An
     return {**parsed, "answers": answers}
 
 
-def submit_answer(*, assignment: Assignment, raw: bytes, parsed: dict[str, Any], undo: int) -> Receipt:
-    """Store an answer to a HIT that the worker holds. The same bytes again give the same receipt.
-
-    Raises
-    ------
-    NotYours
-        When the place was returned, or lapsed.
-    AlreadyFinal
-        When other bytes are final already.
-    DeadlinePassed
-        When it is late and the place is gone; the answer is kept.
-    """
+def submit_first(*, assignment: Assignment, raw: bytes, parsed: dict[str, Any], undo: int) -> Receipt | None:
+    """Store the first answer to a HIT that the worker holds, in time: one statement. None where that is not what it is,
+    and nothing was stored; `submit_again` finds out."""
     sha256 = hashlib.sha256(raw).digest()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -116,14 +107,24 @@ def submit_answer(*, assignment: Assignment, raw: bytes, parsed: dict[str, Any],
             },
         )
         row = cursor.fetchone()
-    if row:
-        return Receipt(version=1, sha256=sha256.hex(), received_at=row[0], final_at=row[1])
-    return _submit_again(assignment, raw, sha256, parsed, undo)
+    return Receipt(version=1, sha256=sha256.hex(), received_at=row[0], final_at=row[1]) if row else None
 
 
 @transaction.atomic
-def _submit_again(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dict[str, Any], undo: int) -> Receipt:
-    """Not the plain first submit: a repeat, a change within the time of undo, a redo, or a late one."""
+def submit_again(*, assignment: Assignment, raw: bytes, parsed: dict[str, Any], undo: int) -> Receipt:
+    """Not the plain first submit: a repeat, a change within the time of undo, a redo, or a late one. The same bytes
+    again give the same receipt.
+
+    Raises
+    ------
+    NotYours
+        When the place was returned, or lapsed.
+    AlreadyFinal
+        When other bytes are final already.
+    DeadlinePassed
+        When it is late, and so was an answer before it.
+    """
+    sha256 = hashlib.sha256(raw).digest()
     lock_places(assignment)
     assignment.refresh_from_db()
     state, now = assignment.state, clock.now()

@@ -109,7 +109,4 @@ def _uuid(written: str) -> uuid.UUID | None:
 @require_safe
 @for_requesters
 def studio_statement(request: HttpRequest, requester: Requester) -> StreamingHttpResponse:
-    rows = as_csv(Account.Kind.AVAILABLE, requester.pk, requester.currency)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="statement.csv"'
-    return response
+    return as_csv(Account.Kind.AVAILABLE, requester.pk, requester.currency)

@@ -238,7 +238,4 @@ def appeal(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) -> Ht
 @require_safe
 @for_workers
 def statement_csv(request: HttpRequest, worker: Worker) -> StreamingHttpResponse:
-    rows = as_csv(Account.Kind.PAYABLE, worker.pk, settings.LEDGER_CURRENCY)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="statement.csv"'
-    return response
+    return as_csv(Account.Kind.PAYABLE, worker.pk, settings.LEDGER_CURRENCY)

@@ -31,26 +31,27 @@ from core import charts, money
 from core.errors import DomainError, Invalid
 from core.freshness import fresh
 from core.models import Operation
-from core.operations import cancel_operation
+from core.operations import cancel_operation, resume_operation
 from core.pages import tell
 from core.templatetags.touchstone import SYMBOLS, duration, percent
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
 from lifecycle.export import file_name, start_export
-from lifecycle.publish import add_rows, check_upload, publish_batch, subject_of
+from lifecycle.more import ask_for_more
+from lifecycle.publish import add_rows, check_upload, publish_batch
 from marketplace import figures as work
 from marketplace.models import Batch, Membership, Requester
 from marketplace.rules import Rules
 from marketplace.schema import CANT_TELL, schema_of
 from marketplace.selectors import batches_of, design_of, requesters_of
 from marketplace.services.posting import (
-    ask_for_more,
     attach_upload,
     clone_batch,
     extend_batch,
     pause_batch,
     preview_batch,
     resume_batch,
+    subject_of,
 )
 from marketplace.views.design import priced
 from marketplace.views.requester import for_requesters
@@ -66,6 +67,9 @@ from quality.services.exporting import count_rows
 
 PAGE = 30
 MOST_ERRORS = 50
+LATER = gettext_lazy("This takes a while; the page shows how far it is.")
+#: Work on a whole batch that its page tells of.
+LONG_WORK = ("close", "ask_for_more", "add_rows")
 UNDER_WAY = (Operation.State.WAITING, Operation.State.RUNNING)
 
 
@@ -216,8 +220,7 @@ def _live(batch: Batch) -> dict[str, Any]:
     curve = curve_of(batch)
     certificate = batch.certificates.filter(state=Certificate.State.VALID).order_by("-pk").first()
     proof = certificate.claim if certificate else None
-    kinds = ("add_rows", "close")
-    operation = Operation.objects.filter(subject=subject_of(batch), kind__in=kinds).order_by("-pk").first()
+    operation = Operation.objects.filter(subject=subject_of(batch), kind__in=LONG_WORK).order_by("-pk").first()
     if operation and operation.state == Operation.State.DONE:
         operation = None
     found: dict[str, Any] = {
@@ -361,7 +364,10 @@ def _more(batch: Batch, request: HttpRequest) -> str:
     if request.POST.get("disputed"):
         disputed = Belief.objects.filter(hit__batch=batch, hit__lane=0, state=Belief.State.DISPUTED)
         ids = list(disputed.values_list("hit_id", flat=True).distinct())
-    reached = ask_for_more(batch=batch, answers=int(written) if written.isdecimal() else 0, hit_ids=ids)
+    operation = ask_for_more(batch=batch, answers=int(written) if written.isdecimal() else 0, hit_ids=ids)
+    if operation.state in UNDER_WAY:
+        return str(LATER)
+    reached = operation.done
     return ngettext("Asked for on %d item.", "Asked for on %d items.", reached) % reached
 
 
@@ -408,8 +414,18 @@ def _resume(batch: Batch, request: HttpRequest) -> str:
     return _("Open again.")
 
 
+def _go_on(batch: Batch, request: HttpRequest) -> str:
+    """With the long work that failed last."""
+    last = Operation.objects.filter(subject=subject_of(batch), kind__in=LONG_WORK).order_by("-pk").first()
+    if last is None:
+        raise Http404
+    resume_operation(operation=last)
+    return str(LATER)
+
+
 def _close(batch: Batch, request: HttpRequest) -> str:
-    close_batch(batch=batch)
+    if close_batch(batch=batch).state in UNDER_WAY:
+        return str(LATER)
     return _("Closed. What no answer needs has come back to you.")
 
 
@@ -421,6 +437,7 @@ ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
     "pause": _pause,
     "resume": _resume,
     "close": _close,
+    "go-on": _go_on,
     "extend": _extend,
     "more": _more,
     "rows": _rows,

@@ -3,6 +3,7 @@
 import io
 import json
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,18 @@ from django.utils import timezone
 from core import money
 from core.errors import Conflict, IllegalMove, Invalid
 from core.models import Operation
-from core.operations import MOST_FAILURES, Turn, cancel_operation, take, work_on
+from core.operations import MOST_FAILURES, Turn, cancel_operation, resume_operation, take, work_on
 from lifecycle import publish as publishing
 from lifecycle.invariants import check_invariants
 from lifecycle.operations import WORK, run_due_operations, run_to_end
 from lifecycle.publish import add_rows, check_upload, publish_batch
+from lifecycle.upkeep import forget_old_rows
 from marketplace.models import Batch, Hit, HitData
 from marketplace.services import checking, posting
 from marketplace.services.posting import attach_upload, create_batch, preview_batch
 from payments.models import Account, Transfer
 from payments.selectors import balance
+from payments.services.deposits import confirm_deposit, request_deposit
 from quality.models import GoldQuestion
 
 pytestmark = pytest.mark.django_db
@@ -488,11 +491,114 @@ def test_adding_stops_where_the_money_ends_and_says_so(make_draft, make_project,
     operation = run_to_end(add_rows(batch=batch, **upload("text\n" + "x\n" * 30)))
 
     added = Hit.objects.count() - 1
-    assert operation.state == "failed"
-    assert operation.error.endswith(f"{added} rows were added before.")
+    assert (operation.state, operation.can_resume) == ("failed", True)
+    assert operation.error.endswith(f"{added} of 30 rows were added. Add money, and resume this.")
+    assert "Nothing was changed" not in operation.error
     assert 0 < added < 30
     assert escrow(batch) == (1 + added) * 3 * 110_000
     assert not broken()
+
+
+def test_adding_goes_on_where_the_money_ended(make_draft, make_project, make_requester, make_user, monkeypatch):
+    monkeypatch.setattr(publishing, "ADDED_AT_ONCE", 1)
+    requester = make_requester(deposit="2.50")
+    batch = make_draft("text\na\n", project=make_project(requester=requester, rules={"mode": "fixed", "answers": 3}))
+    publish(batch)
+    lines = [f"row {n}" for n in range(30)]
+    operation = run_to_end(add_rows(batch=batch, **upload("\n".join(["text", *lines]))))
+    confirm_deposit(deposit=request_deposit(requester=requester, amount=10**9), by=make_user(is_staff=True))
+
+    operation = run_to_end(resume_operation(operation=operation))
+
+    assert (operation.state, operation.error, operation.done) == ("done", "", 30)
+    data = HitData.objects.filter(batch=batch).order_by("pk").values_list("data__text", flat=True)
+    assert list(data) == ["a", *lines]
+    assert escrow(batch) == 31 * 3 * 110_000
+    assert not default_storage.exists(operation.arguments["file"])
+    assert not broken()
+    with pytest.raises(Conflict):
+        resume_operation(operation=operation)
+
+
+def test_a_turn_of_adding_that_dies_leaves_nothing_half_done(make_draft, monkeypatch):
+    """Killed between two commits, and in the middle of one."""
+    monkeypatch.setattr(publishing, "ADDED_AT_ONCE", 2)
+    batch = make_draft("text\na\n")
+    publish(batch)
+    operation = add_rows(batch=batch, **upload("text\n" + "".join(f"row {n}\n" for n in range(7))))
+    real, calls = publishing.fund_shown, []
+
+    def killed(*args, **kwargs):
+        calls.append(1)
+        real(*args, **kwargs)
+        if len(calls) == 2:
+            raise SystemExit  # as a signal does: nothing tidies up
+
+    monkeypatch.setattr(publishing, "fund_shown", killed)
+    with pytest.raises(SystemExit):
+        run_to_end(operation)
+    assert Hit.objects.filter(batch=batch).count() == 3
+    assert not broken()
+    Operation.objects.filter(pk=operation.pk).update(lease_until="2000-01-01T00:00Z")
+
+    operation = run_to_end(Operation.objects.get(pk=operation.pk))
+
+    assert (operation.state, operation.done) == ("done", 7)
+    assert HitData.objects.filter(batch=batch).values("data__text").distinct().count() == 8
+    assert not broken()
+
+
+@pytest.mark.logs_errors
+def test_what_our_side_broke_can_be_gone_on_with(make_draft, monkeypatch):
+    monkeypatch.setattr(publishing, "ADDED_AT_ONCE", 2)
+    batch = make_draft("text\na\n")
+    publish(batch)
+    operation = add_rows(batch=batch, **upload("text\nb\nc\nd\n"))
+    real = publishing.keep_keys
+    monkeypatch.setattr(publishing, "keep_keys", lambda batch, copied: 1 / 0)
+    for _ in range(5):
+        Operation.objects.filter(pk=operation.pk).update(due_at="2000-01-01T00:00Z")
+        operation = run_to_end(operation)
+    assert (operation.state, operation.can_resume, Hit.objects.count()) == ("failed", True, 1)
+    monkeypatch.setattr(publishing, "keep_keys", real)
+
+    operation = run_to_end(resume_operation(operation=operation))
+
+    assert (operation.state, Hit.objects.count()) == ("done", 4)
+
+
+def test_a_cancelled_addition_says_what_stays(make_draft, monkeypatch):
+    monkeypatch.setattr(publishing, "ADDED_AT_ONCE", 2)
+    batch = make_draft("text\na\n")
+    publish(batch)
+    operation = add_rows(batch=batch, **upload("text\nb\nc\nd\n"))
+    turn = Turn(take(operation))
+    publishing.add(turn)  # the check
+    publishing.add(turn)  # all of it, since the turn is young
+    turn = Turn(turn.operation)
+    cancel_operation(operation=operation)
+    publishing.add(turn)
+
+    operation.refresh_from_db()
+    assert (operation.state, operation.can_resume) == ("cancelled", False)
+    assert operation.error == "The first 3 rows were added and stay: leave them out of the next file."
+
+
+def test_files_of_failed_additions_are_kept_for_a_month(make_draft, make_project, make_requester):
+    project = make_project(requester=make_requester(deposit="2.50"), rules={"mode": "fixed", "answers": 3})
+    batch = make_draft("text\na\n", project=project)
+    publish(batch)
+    operation = run_to_end(add_rows(batch=batch, **upload("text\n" + "x\n" * 30)))
+    stored = operation.arguments["file"]
+
+    forget_old_rows()
+    assert default_storage.exists(stored)
+    Operation.objects.filter(pk=operation.pk).update(finished_at=timezone.now() - timedelta(days=31))
+    forget_old_rows()
+
+    operation.refresh_from_db()
+    assert not default_storage.exists(stored)
+    assert not operation.can_resume
 
 
 def test_rows_are_not_added_to_a_draft(make_draft):

@@ -22,17 +22,23 @@ from quality.models import GoldQuestion
 ROWS = 30_000
 
 
-@pytest.fixture
-def start(settings, tmp_path):
-    """`start()`: a process that does the long work of the test's database, with files in a folder of the test's."""
-    settings.MEDIA_ROOT = tmp_path / "media"
+def environment_of(folder):
+    """What a process needs that works on the test's database, with files in a folder of the test's."""
     database = connection.settings_dict
     host, port = database["HOST"], database["PORT"]
     url = f"postgresql:///{database['NAME']}?host={host}&port={port}&user={database['USER']}"
     if database["PASSWORD"]:
         url += f"&password={database['PASSWORD']}"
-    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path)}
+    environment = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(folder)}
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings.dev"
+    return environment
+
+
+@pytest.fixture
+def start(settings, tmp_path):
+    """`start()`: a process that does the long work of the test's database."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    environment = environment_of(tmp_path)
     running = []
 
     def begin():
