@@ -276,7 +276,7 @@ API = [
          wrong=Wrong(409, "finished", before=lambda w: setattr_and_save(w.operation, state="done"))),
     Line("api-operation-resume", "POST", kwargs=lambda w: {"operation_id": w.operation.public_id}, status=202,
          before=lambda w: setattr_and_save(w.operation, state="failed", cursor={"after": 1}),
-         wrong=Wrong(409, "not_resumable", before=lambda w: setattr_and_save(w.operation, state="failed"))),
+         wrong=Wrong(409, "not_resumable", before=lambda w: setattr_and_save(w.operation, state="failed", cursor={}))),
     Line("api-exports", "POST", kwargs=batch, body={"what": "answers"}, status=202,
          wrong=Wrong(400, "invalid", body={"what": "everything"})),
     Line("api-export-count", kwargs=batch, wrong=Wrong(400, "invalid", query="?what=everything")),
