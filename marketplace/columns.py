@@ -59,14 +59,16 @@ def slots_of(
     chosen = {name: column for column, name in (names or {}).items() if name}
     slots = _asked_for(template, questions)
     taken = set(chosen.values()) | {slot.name for slot in slots if slot.name in table.columns}
-    found = []
-    for slot in slots:
-        column = chosen.get(slot.name) or (slot.name if slot.name in table.columns and not names else "")
-        if not column and not names:
-            column = _guess(slot, [one for one in table.columns if one not in taken], table)
-            taken.add(column)
-        found.append(replace(slot, column=column, example=_example(column, table)))
-    return found
+    columns = {slot.name: chosen.get(slot.name, "") for slot in slots}
+    if not names:
+        columns = {slot.name: slot.name if slot.name in table.columns else "" for slot in slots}
+        # The surest ways first, for all of them: what one slot might be, another one surely is.
+        for way in (_by_name, _by_content, _by_likeness, _by_what_is_left):
+            for slot in slots:
+                if not columns[slot.name]:
+                    columns[slot.name] = way(slot, [one for one in table.columns if one not in taken], table)
+                    taken.add(columns[slot.name])
+    return [replace(slot, column=columns[slot.name], example=_example(columns[slot.name], table)) for slot in slots]
 
 
 def _asked_for(template: str, questions: Sequence[Mapping[str, Any]]) -> list[Slot]:
@@ -93,21 +95,36 @@ def _asked_for(template: str, questions: Sequence[Mapping[str, Any]]) -> list[Sl
     return [*slots.values(), *about]
 
 
-def _guess(slot: Slot, free: Sequence[str], table: Table) -> str:
-    """By another usual name, by a similar one, by what the first rows hold; needed ones take the last that is left."""
+def _by_name(slot: Slot, free: Sequence[str], table: Table) -> str:
+    """By another usual name, whatever its case and signs."""
     folded = {re.sub(r"[^a-z0-9]", "", column.lower()): column for column in free}
-    for alias in (slot.name, *ALIASES.get(slot.kind if slot.kind == "gold" else slot.name, ())):
-        if column := folded.get(re.sub(r"[^a-z0-9]", "", alias.lower())):
-            return column
-    if not slot.is_needed:
+    aliases = ALIASES.get("gold" if slot.kind == "gold" else slot.name, ())
+    wanted = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (slot.name, *aliases))
+    return next((folded[name] for name in wanted if name in folded), "")
+
+
+def _by_content(slot: Slot, free: Sequence[str], table: Table) -> str:
+    """Media by addresses that end like media."""
+    pattern = MEDIA.get(slot.kind)
+    if not (slot.is_needed and pattern and table.rows):
         return ""
-    if pattern := MEDIA.get(slot.kind):
-        fitting = [c for c in free if table.rows and all(pattern.search(str(row.get(c) or "")) for row in table.rows)]
-        if fitting:
-            return fitting[0]
-    if near := difflib.get_close_matches(slot.name, free, n=1, cutoff=0.6):
-        return near[0]
-    if slot.kind == "text" and free:
+    return next((c for c in free if all(pattern.search(str(row.get(c) or "")) for row in table.rows)), "")
+
+
+def _by_likeness(slot: Slot, free: Sequence[str], table: Table) -> str:
+    """By a name that is nearly the same; of equals the first in the table."""
+    if not slot.is_needed or not free:
+        return ""
+    alike = {column: difflib.SequenceMatcher(None, slot.name, column.lower()).ratio() for column in free}
+    best = max(free, key=lambda column: alike[column])
+    return best if alike[best] >= 0.6 else ""
+
+
+def _by_what_is_left(slot: Slot, free: Sequence[str], table: Table) -> str:
+    """A text by the longest that is left; anything else only where one column is left."""
+    if not slot.is_needed or not free:
+        return ""
+    if slot.kind == "text":
         return max(free, key=lambda column: sum(len(str(row.get(column) or "")) for row in table.rows))
     return free[0] if len(free) == 1 else ""
 

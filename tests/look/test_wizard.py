@@ -122,6 +122,15 @@ def test_columns_are_guessed_from_names_and_first_rows(columns, row, found):
     assert {name: slots[name] for name in found} == found
 
 
+def test_what_one_column_surely_is_another_does_not_take():
+    row = {"nr": "1", "prompt": "Why?", "answer_1": "a very long answer", "answer_2": "short"}
+    questions = [{"name": "better", "kind": "pairwise", "left": "answer_a", "right": "answer_b"}]
+
+    slots = {slot.name: slot.column for slot in slots_of("{{question}}", questions, Sample(list(row), [row]))}
+
+    assert (slots["answer_a"], slots["answer_b"], slots["question"]) == ("answer_1", "answer_2", "prompt")
+
+
 def test_a_picture_is_the_column_that_holds_addresses_of_pictures():
     table = Sample(["a", "b"], [{"a": "https://x.org/", "b": "https://x.org/1.PNG?x"}])
 
