@@ -40,6 +40,15 @@ def test_a_worker_asks_on_the_page_and_a_manager_grants_it(client, requester, ow
     assert worker.user.notices.get().title == "You hold a qualification: Reads Fraktur"
 
 
+def test_a_closed_batch_leads_to_the_one_qualification_it_asks_for(client, requester, make_worker):
+    made = [create_qualification(requester=requester, name=name, can_request=True) for name in ("Latin", "Greek")]
+    client.force_login(make_worker().user)
+
+    page = client.get(f"{reverse('my_qualifications')}?q={made[0].public_id}").content.decode()
+    assert "Latin" in page and "Greek" not in page
+    assert "Greek" in client.get(f"{reverse('my_qualifications')}?q=nothing").content.decode()
+
+
 def test_a_refusal_without_a_word_is_not_taken(client, requester, owner, make_worker):
     made = create_qualification(requester=requester, name="Latin", can_request=True)
     asked = ask(worker=make_worker(), qualification=made)

@@ -39,6 +39,8 @@ def my_qualifications(request: HttpRequest, worker: Worker) -> HttpResponse:
     asked = worker.qualification_requests.select_related("qualification__requester").order_by("-pk")[:PAGE]
     waiting = worker.qualification_requests.filter(state=State.OPEN).values("qualification")
     offered = requestable().exclude(grants__worker=worker).exclude(pk__in=waiting).select_related("requester")
+    if wanted := _uuid(request.GET.get("q", "")):  # as a closed batch leads here
+        offered = offered.filter(public_id=wanted)
     held = worker.grants.exclude(qualification__kind=Qualification.Kind.LIST)
     context = {
         "held": held.select_related("qualification__requester").order_by("-granted_at", "-pk"),
@@ -46,6 +48,13 @@ def my_qualifications(request: HttpRequest, worker: Worker) -> HttpResponse:
         "page": Paginator(offered.order_by("name", "pk"), PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "me/qualifications.html", context)
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 @require_POST
