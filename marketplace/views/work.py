@@ -201,7 +201,15 @@ def _stage_of(assignment: Assignment, last: Answer | None) -> dict[str, Any]:
         stage["draft"] = orjson.dumps([int(draft.saved_at.timestamp() * 1000), draft.fields]).decode()
     if last and assignment.state == State.SUBMITTED:
         stage |= {"is_changing": True, "left": max(0, round((last.final_at - timezone.now()).total_seconds()))}
+    elif assignment.state == State.REVISING:
+        stage["left"] = max(0, round(_left(assignment)))
     return stage
+
+
+def _left(assignment: Assignment) -> float:
+    """Seconds to the end of a place's time; an answer that was sent back may be changed until it is decided."""
+    is_back = assignment.state == State.REVISING and assignment.decide_at is not None
+    return ((assignment.decide_at if is_back else assignment.deadline) - timezone.now()).total_seconds()  # type: ignore[operator]
 
 
 def _stage(place: Place, batch: Batch, answers: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -234,7 +242,7 @@ def work_open(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     assignment = open_accepted(assignment=_mine(worker, assignment_id))
     if request.content_type != "application/json":  # taken after a preview
         return redirect("work_page", assignment.public_id)
-    left = (assignment.deadline - timezone.now()).total_seconds()
+    left = _left(assignment)
     if assignment.state in OVER or (assignment.state == State.ACCEPTED and left <= 0):
         return refused(Conflict(_("The time for this answer is over."), code="deadline_passed"))
     if assignment.state not in (State.ACCEPTED, State.REVISING):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from lifecycle.accept import accept
 from lifecycle.invariants import check_invariants
+from lifecycle.submit import submit
 from marketplace.errors import NoWork
 from marketplace.models import Answer, Assignment, HitData, Participation
 from marketplace.widgets import keys_for
@@ -254,6 +257,24 @@ class TestWithoutAScript:
             "code": "no_work",
             "detail": NoWork.message,
         }
+
+
+@pytest.mark.django_db
+def test_what_was_sent_back_has_the_time_until_it_is_decided(work, client):
+    batch, worker = work(hits=1)
+    client.force_login(worker.user)
+    place = accept(worker=worker, batch=batch)
+    assignment = Assignment.objects.get(pk=place.assignment_id)
+    submit(assignment=assignment, raw=b'{"answers": {"digit": "one"}}')
+    now = timezone.now()
+    Assignment.objects.update(state="revising", deadline=now - timedelta(days=1), decide_at=now + timedelta(hours=48))
+    url = reverse("work_page", args=[place.public_id])
+
+    page = client.get(url).content.decode()
+    opened = client.post(f"{url}open/", "{}", content_type="application/json").json()
+
+    assert 172_700 < int(re.search(r'data-left="(\d+)"', page)[1]) <= 172_800
+    assert 172_700 < opened["left"] <= 172_800
 
 
 @pytest.mark.django_db
