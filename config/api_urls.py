@@ -145,6 +145,7 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/samples", proving.Samples.as_view(), name="api-samples"),
     path("samples/<uuid:sample_id>/items", proving.SampleItems.as_view(), name="api-sample-items"),
     path("samples/<uuid:sample_id>/certificate", proving.SampleCertificate.as_view(), name="api-sample-certificate"),
+    path("samples/<uuid:sample_id>/send", proving.SampleSend.as_view(), name="api-sample-send"),
     path("sample-items/<uuid:item_id>/answer", proving.SampleAnswer.as_view(), name="api-sample-answer"),
     path("batches/<uuid:batch_id>/certificates", proving.BatchCertificates.as_view(), name="api-certificates"),
     path("certificates/<uuid:certificate_id>", proving.CertificateOne.as_view(), name="api-certificate"),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from lifecycle.announce import announce_work
+from lifecycle.audit_crowd import take_in_audits
 from lifecycle.close import close_finished
 from lifecycle.decide import decide_due
 from lifecycle.deliver import deliver_due
@@ -47,6 +48,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("mail of the day", gather_digests, 60.0),
     ("mail", send_due_mail, 2.0),
     ("certificates", check_certificates, 5.0),
+    ("audits", take_in_audits, 10.0),
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]

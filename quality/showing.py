@@ -261,11 +261,11 @@ def money_steps(hit: Hit, codes: Mapping[int, str]) -> list[Step]:
         keys[f"bonus:{pk}"] = worker
     steps = []
     for transfer in found.prefetch_related("entries").order_by("pk").distinct():
-        worker = keys.get(transfer.key) or keys.get(":".join(transfer.key.split(":")[:2]))
+        paid = keys.get(transfer.key) or keys.get(":".join(transfer.key.split(":")[:2]))
         amount = sum(entry.amount for entry in transfer.entries.all() if entry.amount > 0)
         steps.append(
             Step(
-                at=transfer.created_at, kind=f"money.{transfer.kind}", code=codes.get(worker or 0, ""), amount=amount,
+                at=transfer.created_at, kind=f"money.{transfer.kind}", code=codes.get(paid or 0, ""), amount=amount,
                 reason=transfer.memo,
             )
         )  # fmt: skip

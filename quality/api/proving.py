@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, Empty, Input, JsonObject
 from lifecycle import decide_later
+from lifecycle.audit_crowd import send_to_workers
 from lifecycle.clarify import LONGEST, clarify
 from lifecycle.decide import use_again
 from lifecycle.overrule import give_back, overrule
@@ -295,6 +296,15 @@ class PublishIn(Input):
     shows = serializers.ListField(
         child=serializers.CharField(max_length=40), max_length=20, required=False, default=list
     )
+
+
+class SampleSend(Endpoint):
+    @act("money", takes=Empty, gives=SampleOut, keyed=True, refuses=[402], tag="proof")
+    def post(self, request: Request, sample_id: uuid.UUID, data: dict[str, Any]) -> Sample:
+        """Have trusted workers answer a fresh audit, at the pay of the batch (managers)."""
+        sample = as_role(_samples, request.user, "manager", public_id=sample_id)
+        send_to_workers(sample=sample, by=request.user)
+        return one(Sample.objects.all(), pk=sample.pk)
 
 
 class BatchCertificates(Endpoint):

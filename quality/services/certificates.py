@@ -127,7 +127,7 @@ def _run_of(sample: Sample, labels: Sequence[Delivered]) -> AggregationRun:
             "The labels are not fitted as a whole yet. A final fit comes in seconds to minutes; issue it then.",
             code="not_fitted",
         )
-    return AggregationRun.objects.get(pk=runs.pop())
+    return AggregationRun.objects.get(pk=int(runs.pop() or 0))
 
 
 def as_drawn(sample: Sample, labels: Sequence[Delivered], until: datetime | None = None) -> list[Delivered]:

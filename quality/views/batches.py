@@ -33,7 +33,7 @@ from core.freshness import fresh
 from core.models import Operation
 from core.operations import cancel_operation, resume_operation
 from core.pages import tell
-from core.templatetags.touchstone import SYMBOLS, duration, percent
+from core.templatetags.touchstone import SYMBOLS, duration
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
 from lifecycle.export import file_name, start_export
@@ -568,12 +568,12 @@ class LabelPages(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return fresh(self.key, lambda: self.object_list.order_by().count(), least=0)  # type: ignore[union-attr]
+        return fresh(self.key, lambda: self.object_list.order_by().count(), least=0)  # type: ignore[attr-defined]
 
     def _get_page(self, rows: QuerySet[Belief], *arguments: Any, **named: Any) -> Page:  # type: ignore[type-arg]
         ids = list(rows.values_list("pk", flat=True))
         found = Belief.objects.select_related("hit__data_row").in_bulk(ids)
-        return super()._get_page([found[pk] for pk in ids if pk in found], *arguments, **named)
+        return Page([found[pk] for pk in ids if pk in found], *arguments, **named)
 
 
 def labels_of(batch: Batch, asked: Mapping[str, str]) -> QuerySet[Belief]:
@@ -638,6 +638,7 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "reliability": reliability_of(calibration) if calibration else None,
         "purse": figures.purse_of(batch),
         "heat": _heat(counts, classed.classes) if counts and classed else None,
+        "agreeing": _agreeing(counts, classed.classes) if counts and classed else [],
         "choices": EXPORTS,
         "row_counts": {what: _rows_of(batch, what) for what in ("labels", "answers")},
         "decided_count": _rows_of(batch, "labels", "decided"),
@@ -682,10 +683,17 @@ def _heat(counts: list[list[int]], labels: tuple[str, ...]) -> charts.Heat:
         if worst[0]
         else _("No mix-ups.")
     )
-    shares = [wilson_interval(float(row[index]), float(sum(row))) for index, row in enumerate(counts)]
-    ends = [
-        f"{percent(max(low, 0.0), 0)}–{percent(min(high, 1.0), 0)}" if sum(row) else ""
-        for (low, high), row in zip(shares, counts, strict=True)
-    ]
     words = ["?" if label == CANT_TELL else label for label in labels]
-    return charts.heat(counts, words, message=message, ends=ends, end_head=_("agree"))
+    return charts.heat(counts, words, message=message)
+
+
+def _agreeing(counts: list[list[int]], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    """By delivered label: the share of answers that say so, with its interval."""
+    rows = []
+    for index, row in enumerate(counts):
+        if total := sum(row):
+            low, high = wilson_interval(float(row[index]), float(total))
+            rows.append(
+                {"label": labels[index], "low": max(low, 0.0), "share": row[index] / total, "high": min(high, 1.0)}
+            )
+    return rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,8 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from core import charts
 from core.errors import DomainError
 from core.pages import tell
+from lifecycle.audit_crowd import ANSWERS, send_to_workers, trusted_outsiders
 from lifecycle.refit import start_refit
-from marketplace.models import Hit, Membership, Requester
+from marketplace.models import Batch, Hit, Membership, Requester
 from marketplace.selectors import batches_of, design_of
 from marketplace.views.requester import for_requesters
 from marketplace.widgets import read_form
@@ -62,7 +64,11 @@ def studio_proof(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
     """What can be said of a batch's labels, and what has been proved."""
     batch = batch_of(request, batch_id)
     schema = design_of(batch).schema
-    samples = list(Sample.objects.filter(batch=batch, purpose=Sample.Purpose.AUDIT).order_by("-pk")[:20])
+    samples = list(
+        Sample.objects.filter(batch=batch, purpose=Sample.Purpose.AUDIT)
+        .select_related("workers_batch")
+        .order_by("-pk")[:20]
+    )
     is_open = Hit.objects.filter(batch=batch, lane=0, state=Hit.State.OPEN).exists()
     asked = request.GET.get("question", "")
     asked = asked if asked in schema else next(iter(schema)).name
@@ -77,6 +83,9 @@ def studio_proof(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
         "least": min(LEAST_AUDIT, labels),
         "sizes": [_width(labels, size) for size in SIZES if size <= labels],
         "supposed": SUPPOSED,
+        "outsiders": len(trusted_outsiders(batch)),
+        "answers_each": ANSWERS,
+        "answer_price": ANSWERS * batch.price,
         "may_review": batches_of(request.user, REVIEWER).filter(pk=batch.pk).exists(),
     }
     return render(request, "batch/proof.html", inside(request, batch, "studio_proof") | context)
@@ -91,17 +100,30 @@ def _width(labels: int, size: int) -> dict[str, Any]:
 @for_requesters
 def proof_draw(request: HttpRequest, requester: Requester, batch_id: uuid.UUID) -> HttpResponse:
     """Draw a random audit, and begin to answer it."""
-    batch = batch_of(request, batch_id, REVIEWER)
+    batch = batch_of(request, batch_id, MANAGER if request.POST.get("who") == "workers" else REVIEWER)
     try:
         size = int(request.POST.get("size", "") or 0)
     except ValueError:
         size = 0
     try:
-        sample = draw_sample(batch=batch, question=request.POST.get("question", ""), size=size, by=request.user)
+        sample = _draw(request, batch, size)
     except DomainError as refusal:
         tell(request, refusal)
         return redirect("studio_proof", batch.public_id)
+    if sample.workers_batch_id:
+        messages.success(request, _("Trusted workers answer it. The money for it is put aside."))
+        return redirect("studio_proof", batch.public_id)
     return redirect("studio_audit", sample.public_id)
+
+
+@transaction.atomic
+def _draw(request: HttpRequest, batch: Batch, size: int) -> Sample:
+    """Draw; where workers are to answer and cannot, nothing is drawn."""
+    sample = draw_sample(batch=batch, question=request.POST.get("question", ""), size=size, by=request.user)
+    if request.POST.get("who") == "workers":
+        send_to_workers(sample=sample, by=request.user)
+        sample.refresh_from_db()
+    return sample
 
 
 @require_safe

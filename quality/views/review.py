@@ -205,7 +205,9 @@ def acts_for(row: Assignment) -> list[tuple[str, Any]]:
 
 def _decided_today(request: HttpRequest, batch: Batch) -> int:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    mine = Overruling.objects.filter(by=request.user.pk, hit__batch=batch, created_at__gte=midnight, is_lifted=False)
+    mine = Overruling.objects.filter(
+        by=int(request.user.pk or 0), hit__batch=batch, created_at__gte=midnight, is_lifted=False
+    )
     return mine.count()
 
 
@@ -221,7 +223,7 @@ def _toast(request: HttpRequest, batch: Batch, questions: dict[str, Question]) -
         said = _("%(doing)s %(count)s: in a moment.") % {"doing": words, "count": waiting.total}
         return {"words": said, "what": f"operation:{waiting.public_id}", "until": int(waiting.due_at.timestamp())}
     last = (
-        Overruling.objects.filter(hit__batch=batch, by=request.user.pk)
+        Overruling.objects.filter(hit__batch=batch, by=int(request.user.pk or 0))
         .select_related("hit__data_row")
         .order_by("-pk")
         .first()
@@ -493,7 +495,8 @@ def studio_item(request: HttpRequest, requester: Requester, item_id: uuid.UUID) 
     batch = hit.batch
     schema = design_of(batch).schema
     beliefs = list(Belief.objects.filter(hit=hit).select_related("hit__data_row", "run").order_by("question", "part"))
-    labels, steps, codes = [], [], {}
+    labels, steps = [], []
+    codes: dict[int, str] = {}
     seen_answers: set[int] = set()
     for belief in beliefs:
         if belief.question not in schema:

@@ -319,6 +319,13 @@ class World:
     def sample(self) -> Any:
         return draw_sample(batch=self.done.batch, size=20, by=self.owner)
 
+    def trust(self, count: int) -> None:
+        """Workers whom the project of `done` trusts, and who had no part in it."""
+        for _ in range(count):
+            WorkerReliability.objects.create(
+                worker=self.make_worker(), project=self.done.batch.project, question="digit", state="trusted"
+            )
+
     def answer_sample(self) -> Any:
         for item in self.sample.items.all():
             answer_item(item=item, answer=self.done.word(item.hit_id), by=self.owner)

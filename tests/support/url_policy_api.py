@@ -325,6 +325,8 @@ API = [
          body={"answer": "one"}, wrong=Wrong(400, "invalid", body={"answer": "seven"})),
     Line("api-sample-certificate", "POST", kwargs=sample, body={}, status=201, before=lambda w: w.answer_sample(),
          wrong=Wrong(409, "certified", before=lambda w: w.certificate)),
+    Line("api-sample-send", "POST", kwargs=sample, body={}, before=lambda w: w.trust(3),
+         wrong=Wrong(409, "audit_begun", before=lambda w: w.answer_sample())),
     Line("api-certificates", kwargs=lambda w: {"batch_id": w.certificate.batch.public_id}, wrong=BAD_CURSOR),
     Line("api-certificate", kwargs=certificate),
     Line("api-certificate", "PATCH", kwargs=certificate, body={"is_public": True, "shows": ["making"]},
