@@ -64,7 +64,7 @@ def _look_up(sort: str, ids: list[int]) -> dict[int, Cause]:
         return {pk: Cause(_("An item of %s") % name, _batch(public_id)) for pk, name, public_id in rows}
     if sort == "batch":
         rows = Batch.objects.filter(pk__in=ids).values_list("pk", "name", "public_id")
-        return {pk: Cause(_("Batch %s") % name, _batch(public_id)) for pk, name, public_id in rows}
+        return {pk: Cause(name, _batch(public_id)) for pk, name, public_id in rows}
     if sort == "operation":
         by_batch = {}
         for pk, subject in Operation.objects.filter(pk__in=ids).values_list("pk", "subject"):

@@ -20,6 +20,8 @@ MOST_ITEMS, MOST_PAIRS = 2000, 12
 EVIDENCE, LOOK = 0.01, 0.2
 #: Answers that the project's mean matrix weighs in a worker's own.
 PRIOR = 4.0
+#: Workers whose answers make the project's mean matrix: the newest.
+MOST_POOLED = 500
 
 # What this worker and others said about the same items, each in their newest version that carries weight or once did.
 COMMON = """
@@ -137,15 +139,14 @@ def _confusions(project: Project, question: Question, ids: list[int]) -> tuple[d
     size = len(question.classes)
     rows = WorkerReliability.objects.filter(project=project, question=question.name, part="")
     counts = {pk: np.zeros((size, size)) for pk in ids}
-    known = 0
+    known = rows.count()
     pooled = np.eye(size) + 0.5 / size
-    for pk, flat in rows.values_list("worker_id", "counts"):
-        known += 1
+    for flat in rows.order_by("-pk").values_list("counts", flat=True)[:MOST_POOLED]:
         if len(flat) == size * size:
-            own = np.array(flat).reshape(size, size)
-            pooled += own
-            if pk in counts:
-                counts[pk] = own
+            pooled += np.array(flat).reshape(size, size)
+    for pk, flat in rows.filter(worker__in=ids).values_list("worker_id", "counts"):
+        if len(flat) == size * size:
+            counts[pk] = np.array(flat).reshape(size, size)
     pooled /= pooled.sum(axis=1, keepdims=True)
     found = {}
     for pk, own in counts.items():

@@ -75,7 +75,9 @@ def page_of_workers(workers: QuerySet[Worker], *, sort: str, after: str, project
         listed = page(workers, ["-pk"], after, SIZE)
         ids = [worker.pk for worker in listed.rows]
     else:
-        known = WorkerReliability.objects.filter(worker__in=workers, part="")
+        known = WorkerReliability.objects.filter(part="")
+        if workers.query.has_filters():  # else every row belongs to one of them: no join
+            known = known.filter(worker__in=workers)
         if project_id is not None:
             known = known.filter(project=project_id)
         sums = known.order_by().values("worker_id")
