@@ -1,5 +1,7 @@
 """Celery with its real broker: beat's messages have the steps of the clock done, and both at once do no harm."""
 
+import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -30,9 +32,15 @@ def celery(tmp_path):
     """A worker with beat in it, on the test's database, which is the default broker as well. No sweep."""
     argv = [sys.executable, "-m", "celery", "-A", "config", "--quiet", "worker", "--beat", "--concurrency", "1"]
     argv += ["--schedule", str(tmp_path / "beat"), "--loglevel", "warning", "--queues", "celery,heartbeat"]
-    process = subprocess.Popen(argv, cwd=settings.BASE_DIR, env=environment_of(tmp_path), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        argv,
+        cwd=settings.BASE_DIR,
+        env=environment_of(tmp_path),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     yield process
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # beat is a child of its own
     process.wait()
 
 
