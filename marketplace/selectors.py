@@ -476,3 +476,10 @@ def places_held(worker: Worker) -> QuerySet[Assignment]:
     batches = worker.participations.filter(open_places__gt=0).values("batch")
     held = assignments_of_worker(worker).filter(batch__in=batches, state=Assignment.State.ACCEPTED, is_ahead=False)
     return held.filter(deadline__gt=timezone.now())
+
+
+def sent_back_to(worker: Worker) -> QuerySet[Assignment]:
+    """Answers that came back for another version, what is decided first on top. What waits for nothing has no
+    `decide_at`, so that not every answer of the worker is looked at."""
+    waiting = assignments_of_worker(worker).filter(state=Assignment.State.REVISING, decide_at__isnull=False)
+    return waiting.select_related("batch__project__requester").order_by("decide_at")

@@ -22,7 +22,7 @@ from core.templatetags.touchstone import moment
 from lifecycle.accept import accept
 from marketplace import figures, jobs
 from marketplace.models import Assignment
-from marketplace.selectors import Closed, assignments_of_worker, known_projects, places_held
+from marketplace.selectors import Closed, known_projects, places_held, sent_back_to
 from marketplace.services import choosing
 from marketplace.views.worker import for_workers, open_to
 from workers_app.models import Worker
@@ -61,10 +61,7 @@ def find_work(request: HttpRequest, worker: Worker) -> HttpResponse:
         "scale": round(max([2.5 * floor, *(1.1 * (job.pay.high or job.pay.hourly or 0) for job in shown)])),
         "is_done": "done" in request.GET,
         "queue": places_held(worker).count(),
-        "sent_back": assignments_of_worker(worker)
-        .filter(state=Assignment.State.REVISING)
-        .select_related("batch__project")
-        .order_by("decide_at"),
+        "sent_back": sent_back_to(worker),
     }
     return render(request, "work/find.html", context)
 
@@ -105,10 +102,7 @@ def my_queue(request: HttpRequest, worker: Worker) -> HttpResponse:
     rows = places_held(worker).select_related("batch__project__requester").order_by("deadline", "pk")
     context = {
         "page": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "sent_back": assignments_of_worker(worker)
-        .filter(state=Assignment.State.REVISING)
-        .select_related("batch__project__requester")
-        .order_by("decide_at"),
+        "sent_back": sent_back_to(worker),
         "reasons": Assignment.ReturnReason.choices,
     }
     return render(request, "work/queue.html", context)

@@ -57,6 +57,7 @@ def figures_of(worker: Worker, here: str) -> dict[str, Any]:
         "whole_words": money.format_amount(money.whole_cents(payable)),
         "minimum": settings.PAYOUT_MINIMUM,
         "waiting": waiting,
+        "rejected_lately": sums["rejected_lately"],
         "paid": paid,
         "under_way": on_the_way.aggregate(sum=Sum("amount"))["sum"] or 0,
         "week": weeks[-1][1],
@@ -84,6 +85,7 @@ def sums_of(worker: Worker) -> dict[str, Any]:
         month=Sum("reward", filter=is_recent),
         seconds=Sum("active_seconds", filter=is_recent),
         rejected=Count("pk", filter=is_rejected),
+        rejected_lately=Count("pk", filter=is_rejected & Q(decide_at__gt=timezone.now())),
     )
 
 

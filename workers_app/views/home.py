@@ -11,14 +11,13 @@ from django.db.models import Count, Max, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError
 from core.pages import tell
 from marketplace.models import Appeal, Assignment, Project, Requester
-from marketplace.selectors import assignments_of_worker, places_held, requesters_worked_for, stars_of
+from marketplace.selectors import assignments_of_worker, places_held, requesters_worked_for, sent_back_to, stars_of
 from marketplace.services.choosing import rate_requester
 from marketplace.views.worker import for_workers
 from payments.views.worker import figures_of
@@ -47,12 +46,12 @@ def tabs(worker: Worker, here: str) -> dict[str, Any]:
 @require_safe
 @for_workers
 def my_home(request: HttpRequest, worker: Worker) -> HttpResponse:
-    mine = assignments_of_worker(worker)
-    appealable = mine.filter(state=Assignment.State.REJECTED, decide_at__gt=timezone.now(), appeal=None)
-    context = figures_of(worker, "") | {
+    figures = figures_of(worker, "")
+    appealed = Appeal.objects.filter(assignment__worker=worker, state=Appeal.State.OPEN).count()
+    context = figures | {
         "queue": places_held(worker).count(),
-        "sent_back": mine.filter(state=Assignment.State.REVISING).count(),
-        "appealable": appealable.count(),
+        "sent_back": sent_back_to(worker).count(),
+        "appealable": figures["rejected_lately"] - appealed,
         "unread": worker.threads.filter(unread_by_worker=True).count(),
         "projects": _projects(worker),
     }
