@@ -257,7 +257,7 @@ def reliability(groups: Sequence[Group], *, message: str) -> Chart:
 
 
 def histogram(
-    counts: Sequence[int], edges: Sequence[float], *, message: str, axis: str, seen: tuple[float, str] | None = None
+    counts: Sequence[float], edges: Sequence[float], *, message: str, axis: str, seen: tuple[float, str] | None = None
 ) -> Chart:
     """How often each range of a number occurs; `seen` marks one value with words."""
     last = max(edges[-1], seen[0] if seen else edges[-1])

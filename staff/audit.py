@@ -52,8 +52,8 @@ def evidence_of(worker: Worker, project: Project) -> list[Evidence]:
     rows = list(WorkerReliability.objects.filter(worker=worker, project=project).order_by("question", "part"))
     scores: dict[str, list[tuple[int, bool]]] = {}
     known = GoldScore.objects.filter(worker=worker, gold__project=project, gold__is_soft=False, counts=True)
-    for pk, name, passed in known.order_by("-pk").values_list("pk", "question", "passed")[: MOST_SCORES * len(rows)]:
-        scores.setdefault(name, []).append((pk, passed))
+    for pk, name, is_right in known.order_by("-pk").values_list("pk", "question", "passed")[: MOST_SCORES * len(rows)]:
+        scores.setdefault(name, []).append((pk, is_right))
     found = []
     for row in rows:
         pool = pool_of(project.pk, row.question, schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -39,8 +40,8 @@ def causes(transfers: Iterable[Transfer]) -> dict[int, Cause]:
             numbers.setdefault(_sort(head), {}).setdefault(int(number), []).append(transfer.pk)
         found[transfer.pk] = Cause(transfer.memo or transfer.key)
     for sort, by_number in numbers.items():
-        for number, cause in _look_up(sort, list(by_number)).items():
-            found |= dict.fromkeys(by_number[number], cause)
+        for cause_of, cause in _look_up(sort, list(by_number)).items():
+            found |= dict.fromkeys(by_number[cause_of], cause)
     return found
 
 
@@ -52,6 +53,7 @@ def _sort(head: str) -> str:
 
 
 def _look_up(sort: str, ids: list[int]) -> dict[int, Cause]:
+    rows: Any
     if sort in ("assignment", "late"):
         # A late compensation is keyed by its worker where it is one a day.
         rows = Assignment.objects.filter(pk__in=ids).values_list("pk", "public_id")
@@ -118,6 +120,7 @@ def owners(accounts: Sequence[Account]) -> dict[int, Cause]:
 
 
 def _names(sort: str, ids: set[int]) -> dict[int, Cause]:
+    rows: Any
     if sort == "requester":
         rows = Requester.objects.filter(pk__in=ids).values_list("pk", "name", "public_id")
         return {pk: Cause(name, reverse("staff_organisation", args=[public])) for pk, name, public in rows}
@@ -143,7 +146,7 @@ def subject_links(subjects: Iterable[str]) -> dict[str, Cause]:
     for head, by_number in numbers.items():
         if head in PAGES:
             model, view = PAGES[head]
-            rows = model.objects.filter(pk__in=by_number).values_list("pk", "public_id")
+            rows = model._default_manager.filter(pk__in=by_number).values_list("pk", "public_id")
             for pk, name in rows:
                 words = _(WORDS[head]) % short(name)
                 found[by_number[pk]] = Cause(words, reverse(view, args=[name]))

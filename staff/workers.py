@@ -112,7 +112,7 @@ def _rows(ids: list[int], project_id: int | None) -> list[dict[str, Any]]:
         states.setdefault(worker_id, set()).add(state)
     flagged = dict(flags.order_by().values("worker_id").annotate(n=Count("pk")).values_list("worker_id", "n"))
     rank = ("paused", "watched", "trusted")
-    nothing = {"answered": 0, "passed": 0.0, "missed": 0.0, "lower": None, "upper": None}
+    nothing: dict[str, Any] = {"answered": 0, "passed": 0.0, "missed": 0.0, "lower": None, "upper": None}
     found = []
     for pk in ids:
         known_of = sums.get(pk, nothing)

@@ -65,13 +65,13 @@ def staff_deposit_decide(request: HttpRequest, deposit_id: uuid.UUID) -> HttpRes
     deposit = get_object_or_404(Deposit.objects.select_related("requester"), public_id=deposit_id)
     decision = request.POST.get("decision")
     if decision == "confirm":
+        words = _("Confirmed. The organisation can spend it now.")
 
         def do() -> None:
             nonlocal words
             if confirm_seen(deposit=deposit, by=request.user).state == Deposit.State.REQUESTED:
                 words = _("Your look is noted. Another person has to confirm this large sum.")
 
-        words = _("Confirmed. The organisation can spend it now.")
         return done(request, do, lambda: words, "staff_deposits")
     if decision == "refuse":
         act = refuse_deposit

@@ -57,7 +57,9 @@ def staff_invariants(request: HttpRequest) -> HttpResponse:
         finding["columns"] = list(finding["broken"][0]) if finding["broken"] else []
         finding["rows"] = [list(row.values()) for row in finding["broken"]]
     for one in runs:
-        one.broken = sum(bool(finding["broken"]) for finding in one.result.get("findings", []))
+        one.broken = sum(  # type: ignore[attr-defined]
+            bool(finding["broken"]) for finding in one.result.get("findings", [])
+        )
     under_way = run is not None and run.state in (Operation.State.WAITING, Operation.State.RUNNING)
     context = {"runs": runs, "run": run, "findings": findings, "under_way": under_way}
     return render(request, "staff/invariants.html", context)
