@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from quality.estimators.boxes import BoxConsensus
+from quality.estimators.masks import MaskConsensus
 from quality.estimators.multilabel import MultilabelDawidSkene
 from quality.estimators.numbers import RobustMean
 from quality.estimators.ordinal import OrdinalDawidSkene
 from quality.estimators.pairwise import BradleyTerry
+from quality.estimators.rankings import RankConsensus
+from quality.estimators.sequences import SequenceConsensus
 from quality.estimators.subtypes import SubtypeDawidSkene
 from quality.estimators.text import TextConsensus
 
@@ -18,6 +22,10 @@ DEFAULTS: dict[str, type[Any]] = {
     "number": RobustMean,
     "pairwise": BradleyTerry,
     "text": TextConsensus,
+    "sequence": SequenceConsensus,
+    "ranking": RankConsensus,
+    "mask": MaskConsensus,
+    "boxes": BoxConsensus,
 }
 
 

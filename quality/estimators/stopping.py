@@ -90,7 +90,7 @@ def decide(
         left = rule.r_max - n_answers
         if rule.value is not None and not is_worth_asking(confidence, pooled, rule.value, b, most=left):
             return Verdict("settled", "value")
-        if rule.futility is not None and is_futile(confidence, pooled, rule.futility, b):
+        if rule.futility is not None and is_futile(confidence, pooled, rule.futility, b, rule.tau, label):
             return Verdict("disputed", "futile")
     return Verdict("ask", "below target")
 
@@ -129,17 +129,51 @@ def wald_threshold(tau: float) -> float:
     return log(tau / (1 - tau))
 
 
-def is_futile(confidence: np.ndarray, pooled: np.ndarray, eps: float = 0.005, b: float = 0.5) -> bool:
-    """Would even a few more answers of average workers hardly make the label surer?
+def is_futile(
+    confidence: np.ndarray, pooled: np.ndarray, eps: float = 0.005, b: float = 0.5, tau: float = 1.0,
+    label: int | None = None,
+) -> bool:  # fmt: skip
+    """`are_futile` of one item with belief `confidence` (K,) and the `label` that would be delivered."""
+    row = np.asarray(confidence, float)[None]
+    chosen = row.argmax(axis=1) if label is None else np.array([label])
+    return bool(are_futile(row, pooled, chosen, eps, b, tau)[0])
+
+
+def are_futile(
+    confidence: np.ndarray, pooled: np.ndarray, label: np.ndarray, eps: float = 0.005, b: float = 0.5,
+    tau: float | np.ndarray = 1.0,
+) -> np.ndarray:  # fmt: skip
+    """Would even a few more answers of average workers neither change much nor reach the target? Shape (I,), bool.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (I, K)
+    label : ndarray of int, shape (I,)
+    tau : float or ndarray, shape (I,)
 
     Notes
     -----
-    ``max_{n <= 4 (3 if K > 4)} [E max_k P after n answers - max_k P] / n < eps``; answers are drawn, and read,
-    by M^b with rows normalised.
+    ``max_{n <= 4 (3 if K > 4)} [E max_k P after n answers - max_k P] / n < eps``, and the label reaches tau within them
+    with a chance below a half; answers are drawn, and read, by M^b with rows normalised. By the first condition
+    alone a united HIT just below the target would be called disputed: nothing can flip it soon, so nothing is
+    gained, and yet one more voice settles it.
     """
-    answer = tempered_rows(pooled, b)
-    steps = [n for n in range(1, 4 if len(confidence) > 4 else 5) if _is_countable(len(confidence), n)]
-    return all((expected_top(confidence, answer, n) - confidence.max()) / n < eps for n in steps)
+    answer, n_classes = tempered_rows(pooled, b), confidence.shape[1]
+    idle = np.ones(len(confidence), bool)
+    goal, top, rows = np.broadcast_to(tau, len(confidence)), confidence.max(axis=1), np.arange(len(confidence))
+    with np.errstate(divide="ignore"):
+        log_belief = np.log(np.maximum(confidence, 1e-300))
+    for n in range(1, 4 if n_classes > 4 else 5):
+        if not _is_countable(n_classes, n) or not idle.any():
+            continue
+        table, orders = _multisets(n_classes, n)
+        left = np.flatnonzero(idle)
+        joint = np.exp(log_belief[left, None, :] + (table @ np.log(answer).T)[None])
+        gain = joint.max(axis=2) @ orders - top[left]
+        total = joint.sum(axis=2)
+        there = joint[rows[: len(left)], :, label[left]] >= goal[left, None] * total
+        idle[left] = (gain / n < eps) & ((total * there) @ orders < 0.5)
+    return idle
 
 
 def is_worth_asking(

@@ -5,6 +5,7 @@ import pytest
 
 from quality.estimators.stopping import (
     Rule,
+    are_futile,
     decide,
     expected_entropy_drop,
     expected_top,
@@ -77,6 +78,28 @@ def test_a_crowd_that_cannot_tell_is_futile():
     assert not is_futile(np.array([0.7, 0.3]), GOOD, b=1.0)
     verdict = decide(np.array([0.7, 0.3]), 0, 3, pooled=blind, b=0.5)
     assert (verdict.action, verdict.reason) == ("disputed", "futile")
+
+
+def test_a_united_item_just_below_the_target_is_not_disputed():
+    """No four answers can flip it, so none gains anything: and yet the next one settles it."""
+    verdict = decide(np.array([0.94, 0.06]), 0, 2, Rule(tau=0.95), pooled=GOOD, b=0.5)
+
+    assert (verdict.action, verdict.reason) == ("ask", "below target")
+    assert expected_top(np.array([0.94, 0.06]), np.array([[0.6, 0.4], [0.4, 0.6]]), 4) == pytest.approx(0.94)
+    far = decide(np.array([0.94, 0.06]), 0, 2, Rule(tau=0.9999), pooled=GOOD, b=0.5)
+    assert far.reason == "futile"
+
+
+def test_one_item_and_many_are_judged_alike():
+    rng = np.random.default_rng(0)
+    beliefs = rng.dirichlet(np.full(3, 0.3), 60)
+    pooled = np.array([[0.6, 0.2, 0.2], [0.3, 0.5, 0.2], [0.1, 0.1, 0.8]])
+
+    together = are_futile(beliefs, pooled, beliefs.argmax(axis=1), b=0.4, tau=0.97)
+
+    apart = [is_futile(belief, pooled, b=0.4, tau=0.97) for belief in beliefs]
+    np.testing.assert_array_equal(together, apart)
+    assert 0 < together.sum() < 60
 
 
 def test_futility_can_be_switched_off():
