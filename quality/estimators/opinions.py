@@ -134,7 +134,7 @@ def _weights(opinions: np.ndarray, accepted: np.ndarray) -> np.ndarray:
         right /= np.maximum(right.sum(axis=1, keepdims=True), 1e-300)
         gradient = ((right - believed) * opinions).sum(axis=(1, 2))
         off = (b - MEAN) / SPREAD
-        return 0.5 * off @ off - gold_likelihood(joint, accepted), off / SPREAD - gradient
+        return float(0.5 * off @ off) - gold_likelihood(joint, accepted), off / SPREAD - gradient
 
     start = np.full(len(opinions), MEAN)
     return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, MOST)] * len(start)).x

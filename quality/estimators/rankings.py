@@ -58,13 +58,14 @@ class RankConsensus:
         place = {value: row for row, value in enumerate(self.items_.tolist())}
         known = {place[value]: tuple(order) for value, order in (gold or {}).items() if value in place}
         things = [
-            sorted({thing for row in np.flatnonzero(item == one) for thing in labels[row]} | set(known.get(one, ())),
+            sorted({thing for row in np.flatnonzero(item == one).tolist() for thing in labels[row]} | set(known.get(one, ())),
                    key=str)
             for one in range(len(self.items_))
         ]  # fmt: skip
         before = [_before(labels[row], things[item[row]]) for row in range(len(item))]
         pairs = np.bincount(worker, [table.sum() for table in before])
-        self.agreement_, orders = np.full(len(self.workers_), 0.8), []
+        self.agreement_ = np.full(len(self.workers_), 0.8)
+        orders: list[list[int]] = []
         for _ in range(self.n_iter):
             power = weight * np.maximum(np.log(self.agreement_ / (1 - self.agreement_)), 1e-3)[worker]
             previous, orders = orders, []

@@ -155,7 +155,7 @@ def _token_gold(
     gold: Mapping[Any, Sequence[str]] | None, ids: np.ndarray, start: np.ndarray, length: np.ndarray
 ) -> dict[int, str]:
     place = {item: row for row, item in enumerate(ids.tolist())}
-    known = {}
+    known: dict[int, str] = {}
     for item, tags in (gold or {}).items():
         if item not in place:
             continue
