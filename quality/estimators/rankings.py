@@ -57,11 +57,10 @@ class RankConsensus:
                 raise ValueError(f"labels must hold lists without repeats, not {answer!r} (row {row}).")
         place = {value: row for row, value in enumerate(self.items_.tolist())}
         known = {place[value]: tuple(order) for value, order in (gold or {}).items() if value in place}
-        things = [
-            sorted({thing for row in np.flatnonzero(item == one).tolist() for thing in labels[row]} | set(known.get(one, ())),
-                   key=str)
-            for one in range(len(self.items_))
-        ]  # fmt: skip
+        named: list[set] = [set(known.get(one, ())) for one in range(len(self.items_))]
+        for row, answer in enumerate(labels):
+            named[item[row]].update(answer)
+        things = [sorted(each, key=str) for each in named]
         before = [_before(labels[row], things[item[row]]) for row in range(len(item))]
         pairs = np.bincount(worker, [table.sum() for table in before])
         self.agreement_ = np.full(len(self.workers_), 0.8)
