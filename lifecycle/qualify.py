@@ -53,6 +53,7 @@ def answer_request(
 def ask(*, worker: Worker, qualification: Qualification, note: str = "") -> QualificationRequest:
     """Ask the organisation for it; its managers hear of it. Raises `Invalid`, `Conflict`."""
     request = request_qualification(worker=worker, qualification=qualification, note=note)
+    assert qualification.requester is not None, "only an organisation's own can be asked for"
     notify_all(
         managers_of(qualification.requester),
         kind="qualification.asked",

@@ -190,7 +190,7 @@ def eligibility(worker: Worker, batch: Batch, standing: Standing | None = None) 
         remedy = _("Allow such content in your settings to see it.")
         reasons.append(Closed("distressing", _("It shows distressing content."), remedy, way="profile"))
     if barred := standing.barred.get(project.pk):
-        message, remedy, way = BARRED.get(barred[0], (_("You are paused here."), "", "write"))
+        message, remedy, way = BARRED.get(barred[0], (gettext_lazy("You are paused here."), "", "write"))
         reasons.append(Closed(barred[0], barred[1] or str(message), str(remedy), way))
     rules = design_of(batch).rules
     return reasons + _quiz(standing, rules, project) + _unmet(standing, rules.requirements)
@@ -215,7 +215,7 @@ def _quiz(standing: Standing, rules: Rules, project: Project) -> list[Closed]:
 
 
 #: Why `quality.services` took a worker out of a batch, in words that both sides read.
-BARRED = {
+BARRED: dict[str, tuple[Any, Any, str]] = {
     "paused": (
         gettext_lazy(
             "Your answers are being looked at by a person, because several differed from answers that are known."

@@ -94,7 +94,10 @@ def studio_qualifications(request: HttpRequest, requester: Requester) -> HttpRes
     )
     page = Paginator(made, PAGE).get_page(request.GET.get("page"))
     scope = f"requester:{requester.pk}"
-    rows = [(row, [(code_for(scope, grant.worker_id), grant) for grant in row.newest]) for row in page.object_list]
+    holders_of: dict[int, list[Grant]] = {row.pk: getattr(row, "newest") for row in page.object_list}  # noqa: B009
+    rows = [
+        (row, [(code_for(scope, grant.worker_id), grant) for grant in holders_of[row.pk]]) for row in page.object_list
+    ]
     waiting = requests_of(request.user).filter(qualification__requester=requester, state=State.OPEN).order_by("pk")
     context = {
         "requester": requester,
