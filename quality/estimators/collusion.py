@@ -58,7 +58,7 @@ def find_rings(setup: Setup) -> list[Ring]:
     if len(answers.classes) < 2:
         return []
     suspects = meetings_of(answers, SUSPECT_COMMON)
-    met = meetings_of(answers, CONVICT_COMMON)
+    met = suspects.with_common(CONVICT_COMMON)
     if not len(met.first):
         return []
     weight = _first_weights(answers, suspects)

@@ -59,6 +59,14 @@ class Meetings:
         """Items in common, shape (P,)."""
         return np.bincount(self.pair, minlength=len(self.first))
 
+    def with_common(self, at_least: int) -> Meetings:
+        """Only the pairs with so many items in common."""
+        enough = self.common >= at_least
+        kept, number = enough[self.pair], np.cumsum(enough) - 1
+        return Meetings(
+            self.first[enough], self.second[enough], number[self.pair[kept]], self.one[kept], self.other[kept]
+        )
+
     def agreeing(self, label: np.ndarray) -> np.ndarray:
         """Items on which both said the same, shape (P,), given the `label` (N,) of each judgment."""
         return np.bincount(self.pair, label[self.one] == label[self.other], len(self.first)).astype(int)
@@ -81,12 +89,9 @@ def meetings_of(answers: Answers, at_least: int) -> Meetings:
     one, other = one[apart], other[apart]
     key = answers.worker[one].astype(np.int64) * len(answers.workers) + answers.worker[other]
     order = np.argsort(key, kind="stable")
-    found, pair, count = np.unique(key[order], return_inverse=True, return_counts=True)
-    enough = count >= at_least
-    kept = enough[pair]
-    renumbered = np.cumsum(enough) - 1
-    first, second = np.divmod(found[enough], len(answers.workers))
-    return Meetings(first, second, renumbered[pair[kept]], one[order][kept], other[order][kept])
+    found, pair = np.unique(key[order], return_inverse=True)
+    first, second = np.divmod(found, len(answers.workers))
+    return Meetings(first, second, pair, one[order], other[order]).with_common(at_least)
 
 
 def find_copying(

@@ -100,27 +100,27 @@ def _by_gold(setup: Setup, plain: SubtypeFit, best: SubtypeFit, kept: np.ndarray
     T. Heskes (1998). Selecting weighting factors in logarithmic opinion pools. NIPS.
     """
     gold = setup.gold
-    at_gold = _members(setup, plain, best, held_out_joint, kept)[:, gold.rows]
+    accuracy = _one_coin(setup)
+    at_gold = _members(setup, plain, best, accuracy, held_out_joint, kept)[:, gold.rows]
     weights = _weights(at_gold, gold.accepted)
     scaled = weights / max(weights[0], weights[1], weights[2:].sum(), 1e-6)
-    joint, held_out = (np.tensordot(scaled, _members(setup, plain, best, of), 1) for of in (log_joint, held_out_joint))
+    joint, held_out = (
+        np.tensordot(scaled, _members(setup, plain, best, accuracy, of), 1) for of in (log_joint, held_out_joint)
+    )
     named = dict(zip(MEMBERS, weights.tolist(), strict=True))
     return Opinion(joint, plain, best, named, kept, np.tensordot(scaled, at_gold, 1), held_out)
 
 
 def _members(
-    setup: Setup,
-    plain: SubtypeFit,
-    best: SubtypeFit,
-    joint_of: Callable[..., np.ndarray],
+    setup: Setup, plain: SubtypeFit, best: SubtypeFit, accuracy: _Accuracy, joint_of: Callable[..., np.ndarray],
     keep: np.ndarray | None = None,
-) -> np.ndarray:
+) -> np.ndarray:  # fmt: skip
     """Each member's log P(class | answers kept), shape (M, I, K); `joint_of` a fit with the item in or left out."""
     answers = setup.answers if keep is None else setup.answers.subset(keep)
     more = () if keep is None else (keep,)
     one = _normalised(joint_of(setup, plain, *more))
     several = one if best is plain else _normalised(joint_of(setup, best, *more))
-    weighted = _normalised(_weighted_votes(setup, joint_of is held_out_joint, *more))
+    weighted = _normalised(_weighted_votes(setup.answers, accuracy, joint_of is held_out_joint, keep))
     return np.stack([_log_shares(answers), weighted, one, several])
 
 
@@ -140,24 +140,38 @@ def _weights(opinions: np.ndarray, accepted: np.ndarray) -> np.ndarray:
     return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, MOST)] * len(start)).x
 
 
-def _weighted_votes(setup: Setup, elsewhere: bool, keep: np.ndarray | None = None) -> np.ndarray:
-    """Votes weighed by the log-odds of each worker's accuracy, shape (I, K): the one-coin model.
+@dataclass(frozen=True)
+class _Accuracy:
+    """The one-coin model: P(class) (I, K), and how much each worker has answered, and that rightly (W,)."""
 
-    `elsewhere` leaves out what the item itself taught of it.
+    posterior: np.ndarray
+    answered: np.ndarray
+    right: np.ndarray
 
-    ``s_w = (right_w + 4) / (n_w + 5)``, weight ``log((K - 1) s_w / (1 - s_w))``.
-    """
+
+def _one_coin(setup: Setup) -> _Accuracy:
+    """Rounds of ``s_w = (right_w + 4) / (n_w + 5)`` and votes weighed by ``log((K - 1) s_w / (1 - s_w))``."""
     answers, gold = setup.answers, setup.gold
-    item, worker, label, weight = answers.item, answers.worker, answers.label, answers.weight
     posterior = clamped_shares(answers, gold, 0.5)
-    answered = np.bincount(worker, weight)
+    answered = np.bincount(answers.worker, answers.weight, len(answers.workers))
     for _ in range(ROUNDS):
-        right = np.bincount(worker, weight * posterior[item, label])
+        of_said = answers.weight * posterior[answers.item, answers.label]
+        right = np.bincount(answers.worker, of_said, len(answered))
         odds = _log_odds((right + 4) / (answered + 5), answers)
-        posterior, _ = normalise_in_place(_tally(answers, odds[worker] * weight))
-        posterior[gold.rows] = gold.truth
-    own = weight * posterior[item, label] if elsewhere else 0.0
-    odds = _log_odds((right[worker] - own + 4) / (answered[worker] - (weight if elsewhere else 0.0) + 5), answers)
+        updated, _ = normalise_in_place(_tally(answers, odds[answers.worker] * answers.weight))
+        updated[gold.rows] = gold.truth
+        moved, posterior = np.abs(updated - posterior).max(), updated
+        if moved < 1e-4:
+            break
+    return _Accuracy(posterior, answered, right)
+
+
+def _weighted_votes(answers: Answers, found: _Accuracy, elsewhere: bool, keep: np.ndarray | None = None) -> np.ndarray:
+    """Votes weighed by each worker's accuracy, shape (I, K); `elsewhere` leaves out what the item taught of it."""
+    worker, weight = answers.worker, answers.weight
+    own = weight * found.posterior[answers.item, answers.label] if elsewhere else 0.0
+    answered = found.answered[worker] - (weight if elsewhere else 0.0)
+    odds = _log_odds((found.right[worker] - own + 4) / (answered + 5), answers)
     return _tally(answers, odds * weight if keep is None else odds * weight * keep)
 
 

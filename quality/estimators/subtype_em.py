@@ -17,7 +17,7 @@ MOST_SUBTYPES = 4
 #: Standard deviation of workers' abilities, in logits.
 ABILITY_SPREAD = 0.5
 #: Judgments beyond which the number of kinds is chosen on every so-manieth item.
-MANY = 200_000
+MANY = 100_000
 #: From here nobody is cleared of being an adversary, else somebody on the edge could go in and out for ever.
 STICKY_FROM = 30
 
