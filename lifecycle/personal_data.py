@@ -49,7 +49,8 @@ def everything_about(user: User) -> dict[str, Any]:
 def _notes(user: User, worker: Worker | None) -> list[dict[str, Any]]:
     """What staff wrote down about the person; not who of them."""
     subjects = [f"user:{user.pk}"] + ([] if worker is None else [f"worker:{worker.pk}"])
-    return list(Note.objects.filter(subject__in=subjects).order_by("pk").values("at", "text"))
+    notes = Note.objects.filter(subject__in=subjects).order_by("pk").values_list("at", "text")
+    return [{"at": at, "text": text} for at, text in notes]
 
 
 def _worker(worker: Worker) -> dict[str, Any]:

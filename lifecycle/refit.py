@@ -70,7 +70,7 @@ SELECT DISTINCT a.project_id FROM asked a,
 LATERAL (SELECT count(*) AS n FROM (
     SELECT FROM quality_judgment j WHERE j.project_id = a.project_id AND j.question = a.question
       AND j.id > coalesce(a.last_judgment, 0) ORDER BY j.id LIMIT a.enough) j) new
-WHERE (new.n >= a.enough AND coalesce(a.created_at, '-infinity') <= now() - %(apart)s)
+WHERE (new.n >= a.enough AND coalesce(a.created_at, '-infinity') <= now() - make_interval(secs => %(apart)s))
    OR (new.n > 0 AND (a.is_over OR a.created_at::date < current_date))
    OR a.created_at < a.closed_at
 """
@@ -91,7 +91,7 @@ def start_refit(*, project: Project) -> Operation | None:
 def refits_due(apart: timedelta = timedelta()) -> list[int]:
     """Projects to fit again: at close, nightly, and while answers come in."""
     with connection.cursor() as cursor:
-        cursor.execute(DUE, {"first": FIRST_AT, "growth": GROWTH, "apart": apart})
+        cursor.execute(DUE, {"first": FIRST_AT, "growth": GROWTH, "apart": apart.total_seconds()})
         return [project_id for (project_id,) in cursor.fetchall()]
 
 

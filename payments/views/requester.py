@@ -95,7 +95,8 @@ def ask_deposit(request: HttpRequest, requester: Requester) -> HttpResponse:
         tell(request, refusal)
     else:
         messages.success(request, _("Announced. It is yours to spend as soon as staff have seen it on the account."))
-    then = batches_of(request.user).filter(public_id=_uuid(request.POST.get("then", ""))).first()
+    asked = _uuid(request.POST.get("then", ""))
+    then = batches_of(request.user).filter(public_id=asked).first() if asked else None
     return redirect("studio_batch", then.public_id) if then else redirect("studio_money")
 
 

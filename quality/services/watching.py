@@ -372,8 +372,8 @@ def pause_worker(*, project: Project, worker: Worker, by: Any, reason: str) -> l
     names = [question.name for question in schema_of(project.questions)]
     first = WorkerReliability(project=project, worker=worker, question=names[0], part="")
     WorkerReliability.objects.bulk_create([first], ignore_conflicts=True)  # one who has not answered yet has no row
-    rows = WorkerReliability.objects.select_for_update(no_key=True).filter(project=project, worker=worker, part="")
-    rows = list(rows.exclude(state=State.PAUSED, paused_by__isnull=False).order_by("question"))
+    locked = WorkerReliability.objects.select_for_update(no_key=True).filter(project=project, worker=worker, part="")
+    rows = list(locked.exclude(state=State.PAUSED, paused_by__isnull=False).order_by("question"))
     if not rows:
         raise Conflict("A person has paused this worker here already. Nothing was changed.", code="paused_already")
     now = clock.now()

@@ -83,12 +83,10 @@ def _asked(
 ) -> list[Asked]:
     feedback = {one.id: one for one in quiz_feedback(attempt)}
     asked: list[Asked] = []
-    number = 0
     for index, item in enumerate(quiz_items(attempt), 1):
         given = attempt.answers.get(item.id) or read_form(design.schema, item.data, _of(posted, item.id))
         shown = show_item(design, item.data, batch.project.requester_id, given)
-        widgets = [replace(w, field=f"{item.id}/{w.field}", number=number + w.number) for w in shown.widgets]
-        number += len(widgets)
+        widgets = [replace(w, field=f"{item.id}/{w.field}", number=f"{w.number}-{item.id}") for w in shown.widgets]
         wrong = [sentence for path, sentence in errors.items() if path.partition(".")[0] == item.id]
         asked.append(Asked(index, shown.content, widgets, wrong, feedback.get(item.id)))
     return asked
