@@ -136,7 +136,7 @@ class ManyQuery(Input):
     )
 
 
-class PreviewOut(serializers.Serializer):
+class DecisionsPreviewOut(serializers.Serializer):
     count = serializers.IntegerField()
     workers = serializers.IntegerField()
     amount = Amount(help_text="Rewards that are paid, or for a rejection kept aside.")
@@ -158,7 +158,7 @@ class LaterIn(ManyQuery):
 
 
 class DecisionsPreview(Endpoint):
-    @act("read", query=ManyQuery, gives=PreviewOut, tag="review")
+    @act("read", query=ManyQuery, gives=DecisionsPreviewOut, tag="review")
     def get(self, request: Request, batch_id: uuid.UUID, query: dict[str, Any]) -> Any:
         """What a decision on many answers would do."""
         batch = batch_for(request, batch_id)

@@ -19,10 +19,11 @@ from core.preferences import CHANGEABLE, change_preference, preference, source_o
 from lifecycle.check_up import check_ups, start_check_up
 from marketplace.api.finding import one
 from marketplace.models import Requester
+from payments.api.money import ReasonIn
 from payments.models import Transfer
 from payments.selectors import sums_of_accounts
 from staff import system
-from staff.api.workers import NoteIn, NoteOut
+from staff.api.workers import NoteOut, StaffNoteIn
 from staff.filters import KINDS, refuse, transfers_asked
 from staff.ledger import CSV_HEADER, csv_rows, with_entries
 from staff.log import log_asked
@@ -51,7 +52,7 @@ class EntryOut(serializers.Serializer):
     currency = serializers.CharField()
 
 
-class TransferOut(serializers.Serializer):
+class LedgerTransferOut(serializers.Serializer):
     id = serializers.UUIDField()
     at = serializers.DateTimeField()
     kind = serializers.CharField()
@@ -110,7 +111,7 @@ class Ledger(Endpoint):
 
 
 class Transfers(Endpoint):
-    @act("admin", query=TransferQuery, gives=TransferOut, paged=True, shape=_shaped, tag="staff")
+    @act("admin", query=TransferQuery, gives=LedgerTransferOut, paged=True, shape=_shaped, tag="staff")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Transfer]:
         """Movements of money with their entries and causes."""
         return _asked(query)
@@ -257,15 +258,11 @@ class PersonQuery(Input):
     q = serializers.CharField(required=False, allow_blank=True, max_length=120, default="")
 
 
-class WhyIn(Input):
-    reason = serializers.CharField(max_length=300)
-
-
-class MaybeWhyIn(Input):
+class MaybeReasonIn(Input):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
-class RoleIn(WhyIn):
+class StaffRoleIn(ReasonIn):
     is_staff = serializers.BooleanField()
 
 
@@ -281,28 +278,28 @@ class People(Endpoint):
 
 
 class PersonApprove(Endpoint):
-    @act("admin", takes=MaybeWhyIn, gives=PersonOut, keyed=True, tag="staff")
+    @act("admin", takes=MaybeReasonIn, gives=PersonOut, keyed=True, tag="staff")
     def post(self, request: Request, user_id: uuid.UUID, data: dict[str, Any]) -> User:
         """Let a sign-up in."""
         return standing.approve_person(user=_person(user_id), by=request.user, **data)
 
 
 class PersonLock(Endpoint):
-    @act("admin", takes=WhyIn, gives=PersonOut, keyed=True, tag="staff")
+    @act("admin", takes=ReasonIn, gives=PersonOut, keyed=True, tag="staff")
     def post(self, request: Request, user_id: uuid.UUID, data: dict[str, Any]) -> User:
         """Lock somebody out; their tokens end."""
         return standing.lock_person(user=_person(user_id), by=request.user, **data)
 
 
 class PersonUnlock(Endpoint):
-    @act("admin", takes=WhyIn, gives=PersonOut, keyed=True, tag="staff")
+    @act("admin", takes=ReasonIn, gives=PersonOut, keyed=True, tag="staff")
     def post(self, request: Request, user_id: uuid.UUID, data: dict[str, Any]) -> User:
         """They may sign in again."""
         return standing.unlock_person(user=_person(user_id), by=request.user, **data)
 
 
 class PersonRole(Endpoint):
-    @act("admin", takes=RoleIn, gives=PersonOut, keyed=True, tag="staff")
+    @act("admin", takes=StaffRoleIn, gives=PersonOut, keyed=True, tag="staff")
     def put(self, request: Request, user_id: uuid.UUID, data: dict[str, Any]) -> User:
         """Make somebody staff, or end it."""
         return standing.set_staff(user=_person(user_id), by=request.user, **data)
@@ -314,7 +311,7 @@ class PersonNotes(Endpoint):
         """What staff wrote down about a person."""
         return notes_on(f"user:{_person(user_id).pk}")
 
-    @act("admin", takes=NoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
+    @act("admin", takes=StaffNoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
     def post(self, request: Request, user_id: uuid.UUID, data: dict[str, Any]) -> Note:
         """Add a note."""
         return add_note(subject=f"user:{_person(user_id).pk}", by=request.user, **data)
@@ -326,7 +323,7 @@ class OrganisationNotes(Endpoint):
         """What staff wrote down about an organisation."""
         return notes_on(f"requester:{one(Requester.objects.all(), public_id=organisation_id).pk}")
 
-    @act("admin", takes=NoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
+    @act("admin", takes=StaffNoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
     def post(self, request: Request, organisation_id: uuid.UUID, data: dict[str, Any]) -> Note:
         """Add a note."""
         requester = one(Requester.objects.all(), public_id=organisation_id)

@@ -68,11 +68,11 @@ class WorkerQuery(Input):
     )
 
 
-class ReasonIn(Input):
+class WorkerReasonIn(Input):
     reason = serializers.CharField(max_length=300, help_text="The worker reads it.")
 
 
-class InProjectIn(ReasonIn):
+class InProjectIn(WorkerReasonIn):
     project = serializers.UUIDField()
 
 
@@ -112,7 +112,7 @@ class WorkerOne(Endpoint):
         return _detail(_worker(worker_id))
 
 
-class WorkerPause(Endpoint):
+class StaffWorkerPause(Endpoint):
     @act("admin", takes=PauseIn, gives=WorkerDetailOut, keyed=True, tag="staff")
     def post(self, request: Request, worker_id: uuid.UUID, data: dict[str, Any]) -> Worker:
         """Pause a worker in a project. What they accepted they can finish, and it is paid."""
@@ -152,21 +152,21 @@ class WorkerWeight(Endpoint):
 
 
 class WorkerHold(Endpoint):
-    @act("admin", takes=ReasonIn, gives=WorkerOut, keyed=True, tag="staff")
+    @act("admin", takes=WorkerReasonIn, gives=WorkerOut, keyed=True, tag="staff")
     def post(self, request: Request, worker_id: uuid.UUID, data: dict[str, Any]) -> Worker:
         """No new work anywhere, until a person lifts it."""
         return hold_worker(worker=_worker(worker_id), by=request.user, **data)
 
 
 class WorkerLift(Endpoint):
-    @act("admin", takes=ReasonIn, gives=WorkerOut, keyed=True, tag="staff")
+    @act("admin", takes=WorkerReasonIn, gives=WorkerOut, keyed=True, tag="staff")
     def post(self, request: Request, worker_id: uuid.UUID, data: dict[str, Any]) -> Worker:
         """Lift the hold."""
         return lift_hold(worker=_worker(worker_id), by=request.user, **data)
 
 
 class WorkerAccount(Endpoint):
-    @act("admin", takes=ReasonIn, gives=AccountOut, tag="staff")
+    @act("admin", takes=WorkerReasonIn, gives=AccountOut, tag="staff")
     def post(self, request: Request, worker_id: uuid.UUID, data: dict[str, Any]) -> Any:
         """The account behind a number. The reason is for other staff, and written down."""
         return look_behind(worker=_worker(worker_id), by=request.user, **data).user
@@ -178,7 +178,7 @@ class NoteOut(serializers.Serializer):
     text = serializers.CharField()
 
 
-class NoteIn(Input):
+class StaffNoteIn(Input):
     text = serializers.CharField(max_length=2000)
 
 
@@ -188,7 +188,7 @@ class WorkerNotes(Endpoint):
         """What staff wrote down about a worker."""
         return notes_on(f"worker:{_worker(worker_id).pk}")
 
-    @act("admin", takes=NoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
+    @act("admin", takes=StaffNoteIn, gives=NoteOut, status=201, keyed=True, tag="staff")
     def post(self, request: Request, worker_id: uuid.UUID, data: dict[str, Any]) -> Note:
         """Add a note. It is never changed, and part of the data that the worker may ask for."""
         return add_note(subject=f"worker:{_worker(worker_id).pk}", by=request.user, **data)
