@@ -5,9 +5,10 @@ import pytest
 
 from quality.estimators import HierarchicalDawidSkene
 from quality.estimators.calibration import GRID, Correctness, exponent_weights, thinned_gold
+from quality.estimators.confidence import lapse
 from quality.estimators.conformal import conformal_sets, conformal_threshold
 from quality.estimators.em import prepare, run
-from quality.estimators.encode import encode, encode_gold
+from quality.estimators.encode import GoldRows, encode, encode_gold
 from quality.estimators.expectation import default_pattern
 from quality.estimators.leave_out import held_out_evidence
 from quality.estimators.metrics import (
@@ -156,6 +157,19 @@ def test_correctness_learns_a_margin_that_means_nothing():
 
     assert np.ptp(useless.predict(*at)) < 0.12
     np.testing.assert_allclose(useful.predict(*at), [0.5, 0.98], atol=0.05)
+
+
+def test_sureness_has_a_ceiling_that_gold_raises():
+    """Two wrong among twenty that were all thought sure; none among two hundred."""
+    truth = np.tile([[1.0, 0.0]], (200, 1))
+    right, wrong = np.tile([[3.0, 0.0]], (200, 1)), np.tile([[3.0, 0.0]], (20, 1))
+    wrong[:2] = [0.0, 3.0]
+
+    few = lapse(GoldRows(np.arange(20), truth[:20]), wrong, np.full(20, 0.99))
+    many = lapse(GoldRows(np.arange(200), truth), right, np.full(200, 0.99))
+
+    assert few > 0.04
+    assert many < 0.01
 
 
 def test_conformal_sets_keep_their_promise():
