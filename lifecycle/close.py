@@ -53,6 +53,12 @@ def close_batch(*, batch: Batch) -> Operation:
         return record_done(**about, arguments={"batch": batch.pk}, total=hits.count())
 
 
+def closing_of(batch: Batch) -> Operation:
+    """The operation that closes this batch: one that is under way, else a new one. Raises as `close_batch`."""
+    under_way = Operation.objects.filter(kind=KIND, subject=subject_of(batch), finished_at=None).first()
+    return under_way or close_batch(batch=batch)
+
+
 def stop_offering(batch: Batch) -> None:
     """From here on nobody opens a HIT of this batch, whatever is under way: they look under a lock of the batch."""
     paused = Batch.objects.filter(pk=batch.pk, state=Batch.State.PAUSED)

@@ -32,7 +32,7 @@ from django.utils import timezone
 from core.errors import Conflict, Invalid
 from core.money import format_amount
 from lifecycle import publish
-from lifecycle.close import close_batch, close_finished
+from lifecycle.close import close_finished, closing_of
 from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
 from lifecycle.doors import Door, HttpDoor, OwnDoor
@@ -384,7 +384,7 @@ class Replay:
             self._wait_for_clock()
         run_dry([digest_due, take_in_scores, decide_due, close_finished])
         for batch in Batch.objects.filter(pk__in=[b.pk for b in self.batches]).exclude(state="closed"):
-            run_to_end(close_batch(batch=batch))
+            run_to_end(closing_of(batch))
         run_dry([digest_due, decide_due])
         refit_project(project=self.project)
         return self.report()

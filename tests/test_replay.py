@@ -5,9 +5,10 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from lifecycle import close
 from lifecycle.invariants import check_invariants
 from lifecycle.replay import Recording, Settings, read_recording, replay
-from marketplace.models import Answer, Assignment
+from marketplace.models import Answer, Assignment, Batch
 from payments.models import Account
 from payments.selectors import balance
 from quality.models import GoldScore, Judgment
@@ -43,6 +44,15 @@ def test_every_answer_is_given_paid_and_accounted_for():
     assert (report.held, report.invariants_broken, report.is_accounted_for) == (0, 0, True)
     assert {a.state for a in Assignment.objects.all()} == {"approved"}
     assert balance(Account.Kind.FEES) == 24 * 1_000
+
+
+def test_a_batch_that_closes_in_turns_is_closed_once(monkeypatch):
+    monkeypatch.setattr(close, "GROUP", 4)
+
+    report = replay(small(tasks=9), Settings())
+
+    assert (report.answers, report.held, report.invariants_broken, report.is_accounted_for) == (36, 0, 0, True)
+    assert {batch.state for batch in Batch.objects.all()} == {"closed"}
 
 
 def test_tasks_with_other_numbers_of_answers_and_repeats_keep_them():
