@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
-from core import clock
 from lifecycle.apart import apart
-from lifecycle.events import answers_submitted, label_settled
+from lifecycle.events import answers_submitted, labels_settled
 from lifecycle.settle import settle_hits
 from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.selectors import Design, design_of
+from quality.models import GoldQuestion
 from quality.services import gold, judgments
 from quality.services.beliefs import Learned, learn
 from quality.services.certificates import doubt
 
 #: HITs in one transaction: enough to share its cost, few enough that no claim finds them locked for long.
-GROUP = 20
+GROUP = 50
 
 DUE = """
 SELECT b.project_id, a.hit_id
@@ -84,8 +85,10 @@ def digest_hits(*, project_id: int, hit_ids: Collection[int], only_due: bool = F
     designs = {batch.pk: design_of(batch) for batch in batches.values()}
     judgments.share_log(project_id)
     log_judgments(due, designs, project_id)
-    score_gold(hits, due, designs)
-    learned = learn(project_id=project_id, hits=hits, batches=batches, designs=designs)
+    golds = gold.gold_of([hit.pk for hit in hits])
+    score_gold(golds, due, designs)
+    truths = {hit_id: one.keys for hit_id, one in golds.items() if not one.is_soft}
+    learned = learn(project_id=project_id, hits=hits, batches=batches, designs=designs, truths=truths)
     mark_digested(due)
     if ended := {hit.batch_id for hit in hits if hit.state != Hit.State.OPEN}:
         doubt(batch_ids=sorted(ended))
@@ -105,8 +108,9 @@ def lock_hits(hit_ids: Collection[int]) -> list[Hit]:
 def lock_undigested(hits: Sequence[Hit]) -> Due:
     """Final answers nobody has learned from yet; the HITs' locks keep other digests away from them."""
     rows = (
-        Answer.objects.filter(assignment__hit__in=hits, digested_at=None, final_at__lte=clock.now())
+        Answer.objects.filter(assignment__hit__in=hits, digested_at=None, final_at__lte=Now())
         .select_related("assignment")
+        .defer("raw")
         .order_by("assignment_id", "version")
     )
     return [(answer, answer.assignment) for answer in rows]
@@ -131,15 +135,20 @@ def log_judgments(due: Due, designs: dict[int, Design], project_id: int) -> None
     )
 
 
-def score_gold(hits: Sequence[Hit], due: Due, designs: dict[int, Design]) -> None:
-    known = gold.gold_of([hit.pk for hit in hits])
+def score_gold(known: Mapping[int, GoldQuestion], due: Due, designs: dict[int, Design]) -> None:
     by_hit: dict[int, Due] = defaultdict(list)
     for answer, assignment in newest_versions(due):
         if assignment.hit_id in known:
             by_hit[assignment.hit_id].append((answer, assignment))
-    for hit_id, answers in sorted(by_hit.items()):
-        schema = designs[answers[0][1].batch_id].schema
-        gold.score_answers(gold=known[hit_id], answers=answers, schema=schema)
+    gold.save_scores(
+        [
+            score
+            for hit_id, answers in sorted(by_hit.items())
+            for score in gold.grade_answers(
+                gold=known[hit_id], answers=answers, schema=designs[answers[0][1].batch_id].schema
+            )
+        ]
+    )
 
 
 def set_decision_clock(due: Due, designs: dict[int, Design]) -> None:
@@ -156,11 +165,10 @@ def set_decision_clock(due: Due, designs: dict[int, Design]) -> None:
 
 
 def mark_digested(due: Due) -> None:
-    Answer.objects.filter(pk__in=[answer.pk for answer, _ in due]).update(digested_at=clock.now())
+    Answer.objects.filter(pk__in=[answer.pk for answer, _ in due]).update(digested_at=Now())
 
 
 def tell(due: Due, learned: dict[int, Learned], batch_of: dict[int, Batch]) -> None:
     answers_submitted([assignment for _, assignment in newest_versions(due)], batch_of)
-    for hit_id, known in learned.items():
-        for belief in known.newly_settled:
-            label_settled(belief, batch_of[hit_id])
+    if settled := [belief for known in learned.values() for belief in known.newly_settled]:
+        labels_settled(settled, batch_of)

@@ -10,7 +10,6 @@ from enum import Enum
 from django.db import connection
 from django.db.models import F
 
-from core.errors import InsufficientFunds
 from core.states import move_all
 from marketplace.models import Batch, Hit
 from marketplace.selectors import Design
@@ -87,14 +86,19 @@ def settle_hits(
     counts = _count([hit.pk for hit in hits])
     purses = purses_of(batches.values())
     wanted: dict[Next, list[Hit]] = {step: [] for step in Next}
+    may_reopen: dict[int, bool] = {}
     for hit in hits:
         count = counts.get(hit.pk, Count())
         step = next_step(hit, learned.get(hit.pk, Learned()), count, designs[hit.batch_id], batches[hit.batch_id])
-        if step == Next.REOPEN and not _may_reopen(hit):
-            step = Next.WAIT
-        if step in (Next.ASK, Next.REOPEN) and not _has_money(hit, count, purses):
-            step = Next.RETIRE if step == Next.ASK else Next.WAIT
+        if step == Next.REOPEN:
+            if hit.batch_id not in may_reopen:
+                may_reopen[hit.batch_id] = _may_reopen(hit.batch_id)
+            step = Next.REOPEN if may_reopen[hit.batch_id] else Next.WAIT
         wanted[step].append(hit)
+    poor = _without_money(sorted(wanted[Next.ASK] + wanted[Next.REOPEN], key=lambda hit: hit.pk), counts, purses)
+    for step, instead in ((Next.ASK, Next.RETIRE), (Next.REOPEN, Next.WAIT)):
+        wanted[instead] += [hit for hit in wanted[step] if hit.pk in poor]
+        wanted[step] = [hit for hit in wanted[step] if hit.pk not in poor]
     more = ids_of(wanted[Next.ASK] + wanted[Next.REOPEN])
     if more:
         # Not `max_assignments + 1`: places that a HIT had left when it ended have no money any more.
@@ -140,30 +144,36 @@ def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:
         return cursor.fetchone()[0] >= CANNOT_BE_ANSWERED
 
 
-def _has_money(hit: Hit, count: Count, purses: Mapping[int, tuple[Purse, int]]) -> bool:
-    """One more place: from what the HIT has put aside, else from the repair reserve."""
-    if hit.funded > count.standing:
-        return True
-    purse, price = purses[hit.batch_id]
-    if price:
-        # More is posted after this (the next HIT, what others no longer need): lock all of it now, in order.
-        lock_purses(each for each, _ in purses.values())
-        try:
-            use_repair(purse=purse, amount=price, key=f"ask:{hit.pk}:{uuid.uuid4().hex}")
-        except InsufficientFunds:
-            return False
-    Hit.objects.filter(pk=hit.pk).update(funded=F("funded") + 1)
-    return True
+def _without_money(
+    asked: Sequence[Hit], counts: Mapping[int, Count], purses: Mapping[int, tuple[Purse, int]]
+) -> set[int]:
+    """Ids of those that one more place has no money for: it comes from what the HIT has put aside, else from the
+    repair reserve, as far as that goes."""
+    short: dict[int, list[int]] = {}
+    for hit in asked:
+        if hit.funded <= counts.get(hit.pk, Count()).standing:
+            short.setdefault(hit.batch_id, []).append(hit.pk)
+    if any(purses[batch_id][1] for batch_id in short):
+        # More is posted after this (for the next batch, what others no longer need): lock all of it now, in order.
+        lock_purses(purse for purse, _ in purses.values())
+    poor: set[int] = set()
+    for batch_id, ids in sorted(short.items()):
+        purse, price = purses[batch_id]
+        keys = [f"ask:{pk}:{uuid.uuid4().hex}" for pk in ids]
+        many = use_repair(purse=purse, price=price, keys=keys) if price else len(ids)
+        Hit.objects.filter(pk__in=ids[:many]).update(funded=F("funded") + 1)
+        poor |= set(ids[many:])
+    return poor
 
 
 def ids_of(hits: Sequence[Hit]) -> list[int]:
     return [hit.pk for hit in hits]
 
 
-def _may_reopen(hit: Hit) -> bool:
+def _may_reopen(batch_id: int) -> bool:
     """Read under a lock that closing waits for, else a HIT could open behind its back in a closed batch."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT state, paused_because FROM marketplace_batch WHERE id = %s FOR SHARE", [hit.batch_id])
+        cursor.execute("SELECT state, paused_because FROM marketplace_batch WHERE id = %s FOR SHARE", [batch_id])
         state, paused_because = cursor.fetchone()
     return Batch(state=state, paused_because=paused_because).takes_more
 

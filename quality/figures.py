@@ -69,12 +69,12 @@ FROM marketplace_hit WHERE batch_id = %s
 """
 # An item is disputed if any belief of it is, settled if all that count are; the rest of the retired got all answers.
 ENDED = """
-SELECT count(*) FILTER (WHERE worst = 2), count(*) FILTER (WHERE worst = 1) FROM (
-    SELECT b.hit_id, max(CASE b.state WHEN 'disputed' THEN 2 WHEN 'settled' THEN 1 WHEN 'overruled' THEN 1 ELSE 0 END)
-        AS worst
-    FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id
-    WHERE h.batch_id = %s AND h.lane = 0 AND h.state = 1 GROUP BY b.hit_id
-) x
+WITH ended AS NOT MATERIALIZED (SELECT id FROM marketplace_hit WHERE batch_id = %s AND lane = 0 AND state = 1)
+SELECT (SELECT count(*) FROM ended e WHERE EXISTS (
+            SELECT FROM quality_belief b WHERE b.hit_id = e.id AND b.state = 'disputed')),
+       (SELECT count(*) FROM ended e WHERE EXISTS (
+            SELECT FROM quality_belief b WHERE b.hit_id = e.id AND b.state IN ('settled', 'overruled'))
+        AND NOT EXISTS (SELECT FROM quality_belief b WHERE b.hit_id = e.id AND b.state = 'disputed'))
 """
 
 

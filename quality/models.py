@@ -218,6 +218,7 @@ class Belief(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        indexes = [models.Index(fields=["hit"], name="belief_disputed", condition=Q(state="disputed"))]
         constraints = [models.UniqueConstraint(fields=["hit", "question", "part"], name="belief_once")]
 
     def __str__(self) -> str:
@@ -292,7 +293,17 @@ class WorkerReliability(models.Model):
 
     class Meta:
         verbose_name_plural = "worker reliabilities"
-        indexes = [models.Index(fields=["paused_at"], name="reliability_paused", condition=Q(state="paused"))]
+        # None of these columns changes with an answer: the counts, which do with each, are updated in place.
+        indexes = [
+            models.Index(fields=["paused_at"], name="reliability_paused", condition=Q(state="paused")),
+            models.Index(fields=["worker"], name="reliability_look", condition=Q(state__in=["paused", "watched"])),
+            models.Index(
+                fields=["project", "question"],
+                include=["right", "wrong"],
+                name="reliability_pool",
+                condition=Q(part="", checked__gt=0),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["project", "worker", "question", "part"], name="reliability_once")
         ]

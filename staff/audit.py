@@ -54,9 +54,10 @@ def evidence_of(worker: Worker, project: Project) -> list[Evidence]:
     known = GoldScore.objects.filter(worker=worker, gold__project=project, gold__is_soft=False, counts=True)
     for pk, name, is_right in known.order_by("-pk").values_list("pk", "question", "passed")[: MOST_SCORES * len(rows)]:
         scores.setdefault(name, []).append((pk, is_right))
+    pools = {name: pool_of(project.pk, name, schema) for name in {row.question for row in rows}}
     found = []
     for row in rows:
-        pool = pool_of(project.pk, row.question, schema)
+        pool = pools[row.question]
         # Gate and monitor begin anew after a person reinstated the worker; what is drawn is what they look at.
         passed = [said for pk, said in reversed(scores.get(row.question, [])) if pk > row.since] if not row.part else []
         low, _mean, high = beta_interval(row.right, row.wrong, pool.mean)

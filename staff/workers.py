@@ -39,11 +39,12 @@ def found_workers(*, show: str, words: str, project_id: int | None = None) -> Qu
     flags = Flag.objects.filter(state=Flag.State.OPEN, worker__isnull=False)
     if project_id is not None:
         flags = flags.filter(project=project_id)
-    flagged = Q(pk__in=flags.values("worker_id"))
     if show == "look":
-        workers = workers.filter(flagged | Q(pk__in=known.filter(state__in=["paused", "watched"]).values("worker_id")))
+        # As one list of ids: as two conditions with OR, every worker is asked about both.
+        paused = known.filter(state__in=["paused", "watched"]).order_by()
+        workers = workers.filter(pk__in=paused.values("worker_id").union(flags.order_by().values("worker_id")))
     elif show == "flagged":
-        workers = workers.filter(flagged)
+        workers = workers.filter(pk__in=flags.values("worker_id"))
     elif show in (State.PAUSED, State.WATCHED):
         workers = workers.filter(pk__in=known.filter(state=show).values("worker_id"))
     elif show == "due":

@@ -133,6 +133,9 @@ class Assignment(models.Model):
             models.Index(fields=["hit"], name="assignment_by_hit"),
             models.Index(fields=["deadline"], name="assignment_deadline"),
             models.Index(fields=["decide_at"], name="assignment_decide", condition=Q(decide_at__isnull=False)),
+            models.Index(
+                "worker", "batch", F("id").desc(), name="assignment_decided", condition=Q(decided_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -72,9 +72,14 @@ def give_back(*, amounts: Sequence[tuple[Purse, str, int]], kind: str = "release
     )
 
 
-def use_repair(*, purse: Purse, amount: int, key: str) -> None:
-    """Move money of the repair reserve to escrow, for an answer that is asked again. Raises `InsufficientFunds`."""
-    post_transfers([Movement(key=key, kind="repair", amounts={purse.repair: -amount, purse.escrow: amount})])
+def use_repair(*, purse: Purse, price: int, keys: Sequence[str]) -> int:
+    """Move `price` of the repair reserve to escrow for each of `keys`, an answer that is asked again; the first ones as
+    far as the reserve goes. Returns how many. The purse is locked by the caller."""
+    repair, escrow = purse.repair, purse.escrow
+    many = min(len(keys), repair.balance // price)
+    amounts = {repair: -price, escrow: price}
+    post_transfers([Movement(key=key, kind="repair", amounts=amounts) for key in keys[:many]])
+    return many
 
 
 def end_repair(*, purse: Purse) -> None:

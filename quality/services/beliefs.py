@@ -74,13 +74,20 @@ class Crowd:
 
 
 def learn(
-    *, project_id: int, hits: Sequence[Hit], batches: Mapping[int, Batch], designs: Mapping[int, Design]
+    *,
+    project_id: int,
+    hits: Sequence[Hit],
+    batches: Mapping[int, Batch],
+    designs: Mapping[int, Design],
+    truths: Mapping[int, Mapping[str, Any]],
 ) -> dict[int, Learned]:
-    """Bring the beliefs of these HITs up to date with the judgment log; say for each what is known now."""
+    """Bring the beliefs of these HITs up to date with the judgment log; say for each what is known now.
+
+    `truths`: the keys of those that are gold, by HIT.
+    """
     ids = [hit.pk for hit in hits]
     log = _log_of(ids)
     beliefs = {(b.hit_id, b.question, b.part): b for b in Belief.objects.filter(hit_id__in=ids)}
-    truths = _truths(ids)
     crowds = {(c.question, c.part): c for c in CrowdModel.objects.filter(project_id=project_id)}
     counts = _counts(project_id, {row.worker_id for rows in log.values() for row in rows})
     has_gold = GoldQuestion.objects.filter(project_id=project_id, pool="test").exists()
@@ -154,11 +161,6 @@ def _newest(rows: Iterable[Judgment]) -> dict[int, Judgment]:
 def _counts(project_id: int, workers: Collection[int]) -> dict[tuple[int, str, str], WorkerReliability]:
     rows = WorkerReliability.objects.filter(project_id=project_id, worker_id__in=workers)
     return {(row.worker_id, row.question, row.part): row for row in rows}
-
-
-def _truths(hit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    golds = GoldQuestion.objects.filter(hit_id__in=hit_ids, pool="test", state__in=["active", "retired"], is_soft=False)
-    return dict(golds.values_list("hit_id", "keys"))
 
 
 def truth_of(question: Question, part: str, keys: Mapping[str, Any] | None) -> np.ndarray | None:

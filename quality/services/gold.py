@@ -243,6 +243,13 @@ def score_answers(
     *, gold: GoldQuestion, answers: Sequence[tuple[Answer, Assignment]], schema: Schema
 ) -> list[GoldScore]:
     """Grade these final answers. Safe to call again: the sweep takes each result into the worker's reliability once."""
+    return save_scores(grade_answers(gold=gold, answers=answers, schema=schema))
+
+
+def grade_answers(
+    *, gold: GoldQuestion, answers: Sequence[tuple[Answer, Assignment]], schema: Schema
+) -> list[GoldScore]:
+    """The scores of these answers, not saved yet."""
     scores = []
     for answer, assignment in answers:
         said = (answer.data or {}).get("answers", {})
@@ -262,6 +269,10 @@ def score_answers(
                     counts=gold.state != GoldQuestion.State.SUSPENDED,
                 )
             )
+    return scores
+
+
+def save_scores(scores: Sequence[GoldScore]) -> list[GoldScore]:
     return GoldScore.objects.bulk_create(
         scores,
         update_conflicts=True,

@@ -15,7 +15,8 @@ import numpy as np
 from django.db import connection
 
 from core import clock
-from marketplace.models import Batch, Participation
+from core.freshness import fresh
+from marketplace.models import Batch, Hit, Participation
 from marketplace.selectors import design_of
 from quality.estimators.gold import gold_share, golds_needed
 from quality.models import Flag, GoldQuestion, WorkerReliability
@@ -40,14 +41,15 @@ WITH gold AS (
     FROM (SELECT lane, state, max_assignments, taken FROM marketplace_hit WHERE batch_id = %(batch)s
           ORDER BY id DESC LIMIT %(newest)s) h
 )
-SELECT gold.n, gold.left, newest.left, newest.n, (SELECT count(*) FROM marketplace_hit WHERE batch_id = %(batch)s)
-FROM gold, newest
+SELECT gold.n, gold.left, newest.left, newest.n FROM gold, newest
 """
 WRITE_SHARES = """
 UPDATE marketplace_participation p SET lane_share = n.share
 FROM unnest(%s::bigint[], %s::float8[]) AS n(id, share)
 WHERE p.id = n.id AND abs(p.lane_share - n.share) > %s
 """
+#: How old the count of a large batch's HITs may be.
+COUNTED_SECONDS = 300
 #: Shares that differ by less are left alone: the row is the one that every claim locks.
 SMALLEST_CHANGE = 0.002
 
@@ -82,14 +84,21 @@ def batches_with_gold() -> list[Batch]:
     return list((batches.filter(pk__in=golds) | batches.filter(lane_share__gt=0)).order_by("pk"))
 
 
-def supply_of(batch: Batch) -> Supply:
-    ended = openings_of_ended(batch.pk)
-    rules = design_of(batch).rules
-    r = float(np.mean(ended)) if len(ended) >= ENDED_FROM else float(rules.first_places)
+def supply_of(batch: Batch, r: float | None = None) -> Supply:
+    """`r`, where it is known from a moment ago."""
+    if r is None:
+        ended = openings_of_ended(batch.pk)
+        r = float(np.mean(ended)) if len(ended) >= ENDED_FROM else float(design_of(batch).rules.first_places)
     with connection.cursor() as cursor:
         cursor.execute(SUPPLY, {"batch": batch.pk, "r": r, "newest": NEWEST})
-        golds, left, of_newest, newest, hits = cursor.fetchone()
+        golds, left, of_newest, newest = cursor.fetchone()
+    hits = newest if newest < NEWEST else _hits_in(batch)
     return Supply(golds, float(left), max(float(of_newest) * hits / max(newest, 1), 1.0), r)
+
+
+def _hits_in(batch: Batch) -> int:
+    """Of a large batch, as counted some minutes ago: what is extrapolated by it is an estimate, and it hardly moves."""
+    return fresh(f"hits:{batch.pk}", Hit.objects.filter(batch=batch).count, least=COUNTED_SECONDS)
 
 
 def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
@@ -104,8 +113,10 @@ def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
     own = {pk: min(share * scale, MOST) for pk, share in wanted.items()}
     newcomer = min(NEWCOMER * scale, MOST)
     mean = float(np.mean(list(own.values()))) if own else newcomer
-    changed = _hold_surplus(batch, supply_of(batch), mean)
     supply = supply_of(batch)
+    if moved := _hold_surplus(batch, supply, mean):
+        supply = supply_of(batch, supply.r)
+    changed = moved
     factor = min(1.0, supply.share / mean) if mean > 0 else 0.0
     _tell_of_leak_risk(batch, supply, rules.gold_share)
     ids = sorted(own)

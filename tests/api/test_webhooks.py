@@ -51,7 +51,7 @@ def hook(receiver, make_requester):
 
 
 def happen(hook, key="1"):
-    emit("batch.finished", key, [hook], {"batch": key})
+    emit("batch.finished", {key: ([hook], {"batch": key})})
     return Outbox.objects.get(key=f"webhook:{hook.pk}:batch.finished:{key}")
 
 
