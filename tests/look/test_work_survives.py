@@ -207,7 +207,8 @@ def test_the_deadline_passes_and_nothing_typed_is_lost(work, at_work):
     )
     end_of_time(batch)
     comes_back(page)
-    page.get_by_text("The time for this answer is over. Nothing that you typed is lost.").wait_for()
+    over = page.locator("[data-over]")  # it is spoken, too
+    over.get_by_text("The time for this answer is over. Nothing that you typed is lost.").wait_for()
     page.reload()
     assert page.locator("textarea[name='q:note']").input_value() == "Almost done"
     assert page.locator(".stage [data-over]").is_visible()
