@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import estimators as benchmark
+from benchmarks.peers import PROJECT, child_environment
 
 
 @pytest.mark.slow
@@ -17,7 +18,7 @@ def test_a_million_answers_fit_in_memory_and_time(tmp_path):
 
     done = subprocess.run(
         [sys.executable, benchmark.__file__, "--columns", columns, "--measure", "fit"],
-        capture_output=True, text=True, check=True, cwd=benchmark.PROJECT, env=benchmark.child_environment(),
+        capture_output=True, text=True, check=True, cwd=PROJECT, env=child_environment(),
     )  # fmt: skip
     found = json.loads(done.stdout)
 

@@ -367,13 +367,14 @@ def test_a_gold_text_wins_and_weights_count():
 
 
 def test_transcripts_get_better_by_voting():
-    rows = datasets.rows("crowdspeech_dev_clean")
     truth = {row["task"]: row["label"] for row in datasets.rows("crowdspeech_dev_clean", "truth")}
+    some = set(sorted(truth)[:300])
+    rows = [row for row in datasets.rows("crowdspeech_dev_clean") if row["task"] in some]
 
     model = TextConsensus().fit([r["task"] for r in rows], [r["worker"] for r in rows], [r["label"] for r in rows])
 
-    voted = np.mean([word_error_rate(truth[i], t) for i, t in zip(model.items_[:600], model.estimates_, strict=False)])
-    single = np.mean([word_error_rate(truth[row["task"]], row["label"]) for row in rows[:3000]])
+    voted = np.mean([word_error_rate(truth[i], t) for i, t in zip(model.items_, model.estimates_, strict=True)])
+    single = np.mean([word_error_rate(truth[row["task"]], row["label"]) for row in rows])
     assert voted < 0.7 * single
 
 
