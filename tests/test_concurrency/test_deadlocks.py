@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from core.errors import DomainError
 from core.models import Watermark
-from lifecycle import accept, close, decide, digest, expire, settle, submit
+from lifecycle import accept, close, decide, digest, expire, more, submit
 from lifecycle.invariants import check_invariants
 from marketplace.models import Appeal, Assignment, Batch, Hit
 from marketplace.services import judging
@@ -106,10 +106,8 @@ class Market:
 
     def ask_for_more(self):
         hit = a_random(Hit.objects.filter(state=0))
-        with transaction.atomic():
-            (hit,) = digest.lock_hits([hit.pk]) if hit else [None]
-            if hit and hit.state == 0:
-                settle.fund_places(hit=hit, batch=hit.batch, places=1, key=f"more:{random.random()}")
+        if hit:
+            more.ask_for_more(batch=hit.batch, answers=1, hit_ids=[hit.pk])
 
     def bonus(self):
         batch, worker = random.choice(self.batches), random.choice(self.workers)
