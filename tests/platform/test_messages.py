@@ -1,4 +1,4 @@
-"""What people read in German and Spanish: nothing is missing and nothing that is filled in gets lost."""
+"""What people read in German and Spanish: nothing is missing, nothing that is filled in gets lost, and pages use it."""
 
 import gettext
 import re
@@ -8,12 +8,13 @@ from pathlib import Path
 
 import polib
 import pytest
-from django.conf import settings
+from django.conf import settings as site
+from django.urls import reverse
 
 FILES = [
     path
     for language in ["de", "es"]
-    if (path := Path(settings.BASE_DIR) / "locale" / language / "LC_MESSAGES" / "django.po").exists()
+    if (path := Path(site.BASE_DIR) / "locale" / language / "LC_MESSAGES" / "django.po").exists()
 ]
 #: What is filled in, and the markup around it: both come back in a translation, each as often as before.
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%(?:\.\d+)?[a-z%]|\{\w*\}|\{\{.*?\}\}|</?\w[^>]*>")
@@ -60,3 +61,24 @@ def test_the_compiled_catalog_is_that_of_its_source(path):
     del compiled[""]
 
     assert compiled == source
+
+
+def headings(page: bytes) -> list[str]:
+    return [re.sub(r"<[^>]+>|\s+", " ", found).strip() for found in re.findall(r"<h1.*?</h1>", page.decode(), re.S)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["home", "find_work"])
+def test_a_page_is_in_the_language_asked_for(path, name, client, make_worker, settings):
+    settings.LOCALE_PATHS = [path.parents[2]]
+    if name == "find_work":
+        client.force_login(make_worker().user)
+    language = path.parts[-3]
+
+    english = client.get(reverse(name), headers={"accept-language": "en"})
+    settings.LANGUAGE_CODE = language
+    translated = client.get(reverse(name), headers={"accept-language": language})
+
+    assert f'<html lang="{language}"' in translated.content.decode()
+    assert headings(english.content) and headings(translated.content)
+    assert not set(headings(english.content)) & set(headings(translated.content))
