@@ -23,7 +23,7 @@ from quality.estimators.expectation import evidence
 from quality.estimators.leave_out import held_out_evidence
 
 #: Grid of how often even the surest labels are wrong.
-LAPSES = np.linspace(0.0005, 0.3, 120)
+LAPSES = np.concatenate([[0.0], np.linspace(0.0005, 0.3, 120)])
 
 
 def calibrate(
@@ -93,12 +93,15 @@ def by_gold(
 def lapse(gold: GoldRows, gold_joint: np.ndarray, confidence: np.ndarray) -> float:
     """How often even the surest labels are wrong: posterior mean, from gold items and their `confidence` (n,).
 
-    ``P(right) = c (1 - e)``, e ~ Beta(1, 20): that nothing goes wrong is believed only after many gold items. On dog
-    and face, items on which ten workers agree are right nine times in ten, and no margin tells which.
+    ``P(right) = c (1 - e)``, e = 0 or e ~ Beta(1, 20), each as likely before: where a crowd is as sure as it says, some
+    tens of gold items show it. On dog and face, items on which ten workers agree are right nine times in ten, and no
+    margin tells which.
     """
     right = gold.accepted[np.arange(len(gold)), gold_joint.argmax(axis=1)]
     kept = confidence[:, None] * (1 - LAPSES)
-    score = np.where(right[:, None], np.log(kept), np.log1p(-kept)).sum(axis=0) + 19 * np.log1p(-LAPSES)
+    prior = (1 - LAPSES) ** 19
+    prior[0] = prior[1:].sum()
+    score = np.where(right[:, None], np.log(kept), np.log1p(-kept)).sum(axis=0) + np.log(prior)
     weight = np.exp(score - score.max())
     return float(weight @ LAPSES / weight.sum())
 
