@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api_urls")),
     path("accounts/", include("allauth.urls")),
+    path("", include("core.urls")),
     path("", include("users.urls")),
     path("", include("mturk.urls")),
     path("", include("marketplace.urls")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from core.models import AuditEntry, Operation, Outbox
+from core.models import AuditEntry, Operation, Outbox, PolicyViolation
 from core.staff import LookOnly
 
 
@@ -29,3 +29,9 @@ class OutboxAdmin(LookOnly):
     list_display = ("key", "kind", "attempts", "created_at", "delivered_at", "given_up_at", "last_error")
     list_filter = ("kind",)
     ordering = ("-pk",)
+
+
+@admin.register(PolicyViolation)
+class PolicyViolationAdmin(LookOnly):
+    list_display = ("directive", "blocked", "page", "source", "count", "first_at", "last_at")
+    ordering = ("-last_at",)

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-NARROW = "\u202f"
-MINUS = "\u2212"
+from core.numbers import MINUS, NARROW, written
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,7 @@ def ticks(high: float, about: int = 3, low: float = 0.0) -> list[float]:
 def number(value: float) -> str:
     """12,400; 0.25; with a true minus."""
     whole = abs(value - round(value)) < 1e-9
-    written = f"{abs(value):,.0f}" if whole else f"{abs(value):,.2f}".rstrip("0")
-    return (MINUS if value < 0 else "") + written
+    return (MINUS if value < 0 else "") + written(f"{abs(value):,.0f}" if whole else f"{abs(value):,.2f}".rstrip("0"))
 
 
 def bars(

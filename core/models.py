@@ -176,3 +176,24 @@ class Preference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value}"
+
+
+class PolicyViolation(models.Model):
+    """Something that a page tried and our content policy forbids, as browsers reported it: a fault of ours, an
+    extension of the reader's, or an attack. One row for each kind, counted."""
+
+    directive = models.CharField(max_length=60)
+    blocked = models.CharField(max_length=200, blank=True)
+    page = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=200, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["directive", "blocked", "page", "source"], name="policy_violation_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.directive} {self.blocked} on {self.page}"

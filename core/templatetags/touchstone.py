@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect
 from django.templatetags.static import static
 from django.urls import reverse
@@ -18,9 +19,12 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
-from core.charts import MINUS, NARROW, Chart, Heat, Part, number, shares
+from core.charts import Chart, Heat, Part, number, shares
+from core.numbers import MINUS, NARROW, symbol_first, written
+from core.pages import undo_of
+from core.viewer import DIRECTION_COOKIE
 
 register = template.Library()
 
@@ -70,6 +74,26 @@ def theme(context: template.Context) -> str:
     request = context.get("request")
     chosen = request.COOKIES.get("theme") if request else None
     return format_html(' data-theme="{}"', chosen) if chosen in {"light", "dark"} else ""
+
+
+@register.simple_tag(takes_context=True)
+def direction(context: template.Context, is_rtl: bool) -> str:
+    """`rtl` where the language runs so, or where somebody turned the pages round to look at them."""
+    request = context.get("request")
+    return "rtl" if is_rtl or (request and request.COOKIES.get(DIRECTION_COOKIE) == "rtl") else "ltr"
+
+
+@register.simple_tag
+def sorted_messages(told: Iterable[Message]) -> dict[str, list[Any]]:
+    """What stays above the page, and what passes by with a way back: `notes`, and `toasts` with their undo."""
+    found: dict[str, list[Any]] = {"notes": [], "toasts": []}
+    for message in told:
+        undo = undo_of(message)
+        if undo:
+            found["toasts"].append((message, undo))
+        else:
+            found["notes"].append(message)
+    return found
 
 
 @register.simple_tag(takes_context=True)
@@ -134,14 +158,15 @@ def money_words(micros: int, currency: str = "EUR") -> str:
     amount = Decimal(abs(micros)) / 1_000_000
     fine = amount.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
     whole = fine.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-    written = f"{whole:,.2f}" if whole == fine else f"{fine:,.4f}".rstrip("0")
-    return (MINUS if micros < 0 else "") + SYMBOLS.get(currency, f"{currency}{NARROW}") + written
+    figure = written(f"{whole:,.2f}" if whole == fine else f"{fine:,.4f}".rstrip("0"))
+    sign, symbol = MINUS if micros < 0 else "", SYMBOLS.get(currency, f"{currency}{NARROW}")
+    return f"{sign}{symbol}{figure}" if symbol_first() else f"{sign}{figure}{NARROW}{symbol.rstrip(NARROW)}"
 
 
 @register.filter
 def percent(share: float | None, digits: int = 1) -> str:
     """A share of one as percent with a narrow space: 0.958 is 95.8 %."""
-    return "" if share is None or share == "" else f"{float(share) * 100:.{digits}f}{NARROW}%"
+    return "" if share is None or share == "" else f"{written(f'{float(share) * 100:.{digits}f}')}{NARROW}%"
 
 
 @register.filter
@@ -168,38 +193,46 @@ def count(value: float | None) -> str:
 
 @register.filter
 def moment(at: datetime | None) -> SafeString | str:
-    """`21 Nov, 14:31`; the year only where it is another one."""
+    """`21 Nov, 14:31` in the viewer's zone, the year only where it is another one; how long ago as its title."""
     if not at:
         return ""
     local = timezone.localtime(at)
-    pattern = "j M, H:i" if local.year == timezone.localtime().year else "j M Y, H:i"
-    return format_html(
-        '<time datetime="{}">{}</time>', at.isoformat(timespec="seconds"), formats.date_format(local, pattern)
-    )
+    return _time(at, _exact(local, local.year != timezone.localtime().year), f"{_relative(at)}, {local:%Z}")
 
 
 @register.filter
 def clock(at: datetime | None) -> SafeString | str:
-    """`14:31`, of a day that the context tells."""
+    """`14:31`, of a day that the context tells; the whole of it as its title."""
     if not at:
         return ""
-    return format_html(
-        '<time datetime="{}">{}</time>', at.isoformat(timespec="seconds"), timezone.localtime(at).strftime("%H:%M")
-    )
+    local = timezone.localtime(at)
+    return _time(at, f"{local:%H:%M}", f"{_exact(local, True)} {local:%Z}")
 
 
 @register.filter
 def ago(at: datetime | None) -> SafeString | str:
-    """`4 min ago`, `in 2 days`; the moment itself as its title."""
+    """`4 min ago`, `in 2 days`; the moment itself, with its zone, as its title."""
     if not at:
         return ""
+    local = timezone.localtime(at)
+    return _time(at, _relative(at), f"{_exact(local, True)} {local:%Z}")
+
+
+def _time(at: datetime, words: str, title: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="seconds"), title, words)
+
+
+def _exact(local: datetime, with_year: bool) -> str:
+    if with_year:
+        return formats.date_format(local, pgettext("a date and time, as Django's date filter writes it", "j M Y, H:i"))
+    return formats.date_format(local, pgettext("the same without the year", "j M, H:i"))
+
+
+def _relative(at: datetime) -> str:
     away = (timezone.now() - at).total_seconds()
     if abs(away) < 45:
-        words = _("just now") if away >= 0 else _("in a moment")
-    else:
-        words = (_("%s ago") if away >= 0 else _("in %s")) % duration(abs(away))
-    exact = formats.date_format(timezone.localtime(at), "j M Y, H:i")
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(timespec="seconds"), exact, words)
+        return _("just now") if away >= 0 else _("in a moment")
+    return (_("%s ago") if away >= 0 else _("in %s")) % duration(abs(away))
 
 
 @register.filter

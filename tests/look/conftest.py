@@ -224,11 +224,15 @@ def signed_in(context, live_server):
 
 
 @pytest.fixture
-def complaints(page):
-    """What the browser complains of: errors of scripts, and whatever the content policy stopped."""
+def complaints(page, live_server):
+    """What the browser complains of: errors of scripts, whatever the content policy stopped, and other hosts asked."""
     heard: list[str] = []
     page.on("pageerror", lambda error: heard.append(str(error)))
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+    page.on(
+        "request", lambda asked: heard.append(f"asked {asked.url}") if _is_elsewhere(asked.url, live_server) else None
+    )
+    page.on("request", lambda asked: heard.append(asked.post_data or "") if asked.url.endswith("/csp-report") else None)
     return heard
 
 
@@ -281,3 +285,7 @@ def moves_on(page, act):
     act()
     page.wait_for_url(lambda url: url != before, timeout=10_000)
     at_rest(page)
+
+
+def _is_elsewhere(url: str, live_server: Any) -> bool:
+    return not url.startswith((live_server.url + "/", "data:", "blob:"))

@@ -97,6 +97,9 @@ STAFF: dict[str, Where] = {
     "staff_organisations": nowhere,
     "staff_organisation": lambda m: {"organisation_id": m.requester.public_id},
     "staff_settings": nowhere,
+    "styleguide": nowhere,
+    "audit_workers": nowhere,
+    "audit_worker": lambda m: {"worker_id": m.worker.public_id},
 }
 #: Parts of pages and files, read too.
 PARTS: dict[str, tuple[str, Where]] = {
@@ -204,7 +207,7 @@ ACTS: dict[str, tuple[str, Where]] = {
 #: Pages that need to be asked about something (`?project=`); tests/marketplace/test_message_pages.py opens them.
 ABOUT = {"my_message_new", "studio_message_new"}
 #: Ways on, which lead elsewhere and show nothing of anybody.
-WAYS = {"enter", "enter_any", "media"}
+WAYS = {"enter", "enter_any", "media", "choose_language", "choose_direction", "csp_report"}
 #: Pages of allauth in our look, as somebody who is not signed in and as somebody who is.
 ENTRANCE = [
     "account_login",

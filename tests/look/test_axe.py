@@ -1,4 +1,5 @@
-"""No page has a violation that axe finds, in either theme, wide or narrow; and no page is wider than its window."""
+"""No page has a violation that axe finds, in either theme, wide or narrow; none is wider than its window, whichever way
+it runs; none makes the browser complain, breaks the content policy or asks another host."""
 
 from __future__ import annotations
 
@@ -24,8 +25,10 @@ def look(page, url, found):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         report = Axe().run(page).response["violations"]
         found += [f"{url} {width} {theme}: {one['id']} at {one['nodes'][0]['html'][:120]}" for one in report]
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
-            found.append(f"{url} {width}: wider than the window")
+        for way in ("rtl", "ltr"):
+            page.evaluate("way => document.documentElement.dir = way", way)
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                found.append(f"{url} {width} {way}: wider than the window")
 
 
 @pytest.mark.parametrize("whose", ["anybody", "worker", "owner", "staff"])
@@ -46,7 +49,9 @@ def test_axe_finds_nothing(whose, page, complaints, live_server, market, signed_
     assert not complaints
 
 
-def test_axe_finds_nothing_on_a_draft_and_while_a_quiz_is_taken(page, live_server, market, signed_in, client):
+def test_axe_finds_nothing_on_a_draft_and_while_a_quiz_is_taken(
+    page, complaints, live_server, market, signed_in, client
+):
     found: list[str] = []
     signed_in(market.owner)
     look(page, live_server.url + reverse("studio_batch", args=[market.draft.public_id]), found)
@@ -56,6 +61,7 @@ def test_axe_finds_nothing_on_a_draft_and_while_a_quiz_is_taken(page, live_serve
     look(page, live_server.url + reverse("quiz", args=[market.quiz_batch.public_id]), found)
 
     assert not found, "\n".join(found)
+    assert not complaints
 
 
 def test_axe_finds_nothing_where_people_come_in(page, complaints, live_server, market, signed_in):
@@ -89,3 +95,12 @@ def test_axe_finds_nothing_in_the_dialogs_of_the_work_page(dialog, page, live_se
 
     assert page.locator(f"#{dialog}").is_visible()
     assert not Axe().run(page).response["violations"]
+
+
+def test_what_the_content_policy_stops_is_heard(page, complaints, live_server, market):
+    """Else the tests above would find nothing, whatever a page did."""
+    page.goto(live_server.url)
+    with page.expect_request(lambda asked: asked.url.endswith("/csp-report")):
+        page.evaluate("document.body.append(Object.assign(new Image(), {src: 'https://elsewhere.example/x.png'}))")
+
+    assert any("elsewhere.example" in told for told in complaints)

@@ -13,7 +13,7 @@ from users.models import ApiToken, Invitation, Notice
 
 pytestmark = pytest.mark.django_db
 #: Views of other packages, the API and operators have tests of their own.
-ELSEWHERE = ("config.", "core.", "django.", "allauth.", "drf_spectacular.", "rest_framework.")
+ELSEWHERE = ("config.", "django.", "allauth.", "drf_spectacular.", "rest_framework.")
 
 READ = {
     **{name: ("anybody", where) for name, where in pages.ANYBODY.items()},

@@ -50,3 +50,15 @@ addEventListener("pageshow", () => {
     form.querySelector("[aria-busy]")?.removeAttribute("aria-busy");
   }
 });
+
+// Times are written in the zone of the browser: it tells the server once, and again when it moved.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`zone=${encodeURIComponent(zone)}`)) {
+  document.cookie = `zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+}
+
+// What can be undone passes by, but not while somebody points at it or is in it.
+for (const toast of document.querySelectorAll("[data-toast]")) {
+  const pass = () => toast.matches(":hover, :focus-within") ? setTimeout(pass, 2000) : toast.remove();
+  setTimeout(pass, 12000);
+}
