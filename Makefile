@@ -4,7 +4,7 @@ N ?= 2
 VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) config/bootstrap.py
 
-.PHONY: help setup run test check static-checks bench drills reset requirements
+.PHONY: help setup run test check static-checks bench pictures drills reset requirements
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -41,6 +41,12 @@ BENCH ?= $(filter-out benchmarks/__init__.py benchmarks/peers.py,$(wildcard benc
 bench:
 	@$(BOOTSTRAP) develop
 	@status=0; for each in $(BENCH); do echo "== $$each"; PYTHONPATH=. $(VENV)/python $$each $(ARGS) || status=1; done; exit $$status
+
+#: make pictures takes the pictures in docs/pictures anew, from the demonstration
+pictures:
+	@$(BOOTSTRAP) develop
+	@$(BOOTSTRAP) browser
+	@PICTURES=1 $(VENV)/python -m pytest -q -p no:randomly tests/look/test_pictures.py
 
 #: make drills   fault drills at full length: kills real processes, some minutes
 drills:

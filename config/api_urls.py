@@ -48,6 +48,7 @@ urlpatterns = [
     path("organisations/<uuid:organisation_id>/invitations", people.Invitations.as_view(), name="api-invitations"),
     path("organisations/<uuid:organisation_id>/blocks", people.Blocks.as_view(), name="api-blocks"),
     path("organisations/<uuid:organisation_id>/blocks/<code:worker>", people.BlockedWorker.as_view(), name="api-block"),
+    path("organisations/<uuid:organisation_id>/tour", people.Tour.as_view(), name="api-tour"),
     path("organisations/<uuid:organisation_id>/balance", people.Balance.as_view(), name="api-balance"),
     path("organisations/<uuid:organisation_id>/deposits", money.Deposits.as_view(), name="api-deposits"),
     path("deposits/<uuid:deposit_id>", money.DepositOne.as_view(), name="api-deposit"),

@@ -96,6 +96,7 @@ def prepare() -> Batch:
     batch = _publish(project, CROWD_BATCH, slice(0, FOR_CROWD))
     _publish(project, VISITOR_BATCH, slice(FOR_CROWD, FOR_CROWD + FOR_VISITOR))
     _patients(requester)
+    Project.objects.filter(requester=requester, name__in=[DIGITS, PATIENTS]).update(is_tour=True)
     return batch
 
 

@@ -356,11 +356,15 @@ def requesters_of(user: Any, role: str = "viewer") -> QuerySet[Requester]:
 
 
 def projects_of(user: Any, role: str = "viewer") -> QuerySet[Project]:
-    return Project.objects.filter(requester__in=requesters_of(user, role))
+    """Without a demonstration that was put away: that is nowhere to be seen."""
+    put_away = Q(is_tour=True, archived_at__isnull=False)
+    return Project.objects.filter(~put_away, requester__in=requesters_of(user, role))
 
 
 def batches_of(user: Any, role: str = "viewer") -> QuerySet[Batch]:
-    return Batch.objects.filter(project__requester__in=requesters_of(user, role)).select_related("project__requester")
+    put_away = Q(project__is_tour=True, project__archived_at__isnull=False)
+    mine = Batch.objects.filter(~put_away, project__requester__in=requesters_of(user, role))
+    return mine.select_related("project__requester")
 
 
 def media_of(user: Any, role: str = "viewer") -> QuerySet[Media]:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from marketplace.views import blocks, design, finding, hooks, messages, public, requester, team, work
+from marketplace.views import blocks, design, finding, hooks, messages, public, requester, search, team, tour, work
 from marketplace.views.media import show_media
 from marketplace.views.uploads import media_again, media_upload, studio_media
 
 urlpatterns = [
     path("", public.home, name="home"),
     path("media/<uuid:public_id>", show_media, name="media"),
+    path("search/", search.search, name="search"),
     path("enter/", public.enter_any, name="enter_any"),
     path("enter/<slug:role>/", public.enter, name="enter"),
     path("start/<slug:role>/", public.start, name="start"),
@@ -41,6 +42,8 @@ urlpatterns = [
     path("studio/messages/<uuid:thread_id>/read/", messages.studio_thread_read, name="studio_thread_read"),
     path("studio/messages/report/<uuid:message_id>/", messages.studio_message_report, name="studio_message_report"),
     path("studio/", requester.studio, name="studio"),
+    path("studio/tour/away/", tour.tour_away, name="tour_away"),
+    path("studio/tour/back/", tour.tour_back, name="tour_back"),
     path("studio/new/", design.studio_project_new, name="studio_project_new"),
     path("studio/projects/<uuid:project_id>/", requester.studio_project, name="studio_project"),
     path("studio/projects/<uuid:project_id>/data/", design.studio_data, name="studio_data"),

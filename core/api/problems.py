@@ -80,7 +80,7 @@ def problem_of(error: Exception, request: HttpRequest | None = None) -> Problem:
         status = next(status for family, status in FAMILIES if isinstance(error, family))
         return Problem(status, error.code, error.message, error.errors)
     if isinstance(error, drf.ValidationError):
-        return Problem(400, errors.Invalid.code, errors.Invalid.message, flat(error.detail))
+        return Problem(400, errors.Invalid.code, str(errors.Invalid.message), flat(error.detail))
     for family, status, code in FRAMEWORK:
         if isinstance(error, family):
             detail = str(getattr(error, "detail", "")) or SENTENCES.get(status, "This cannot be done.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,7 +21,7 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     remember_language(response, language)
     if request.user.is_authenticated:
-        type(request.user)._default_manager.filter(pk=request.user.pk).update(language=language)
+        get_user_model().objects.filter(pk=request.user.pk).update(language=language)
     return response
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.contrib.staticfiles import finders
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -65,8 +66,11 @@ class Specimen(forms.Form):
 
 @require_safe
 def styleguide(request: HttpRequest) -> HttpResponse:
-    if not (settings.DEBUG or getattr(request.user, "is_staff", False)):
-        raise Http404
+    if not settings.DEBUG:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.path)
+        if not request.user.is_staff:
+            raise Http404
     given = {name: field.initial for name, field in Specimen.base_fields.items() if field.initial is not None}
     now = timezone.now()
     here = request.path

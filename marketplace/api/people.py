@@ -18,7 +18,7 @@ from lifecycle.erase import erase_person
 from marketplace.api.finding import one, requester_for, worker_by_code
 from marketplace.models import Block, Membership, Requester
 from marketplace.selectors import requesters_of
-from marketplace.services import blocking, members
+from marketplace.services import blocking, members, tour
 from payments.models import Account
 from payments.selectors import balance
 from users.models import Invitation, User
@@ -185,6 +185,21 @@ class Organisation(Endpoint):
     def patch(self, request: Request, organisation_id: uuid.UUID, data: dict[str, Any]) -> Requester:
         """Rename it (owners)."""
         return members.rename_organisation(requester=requester_for(request, organisation_id, "owner"), **data)
+
+
+class TourIn(Input):
+    is_shown = serializers.BooleanField(help_text="false hides the demonstration everywhere and pauses it.")
+
+
+class Tour(Endpoint):
+    @act("write", takes=TourIn, tag="people")
+    def put(self, request: Request, organisation_id: uuid.UUID, data: dict[str, Any]) -> None:
+        """Put the demonstration of a new site away, or show it again with its batches paused (managers)."""
+        requester = requester_for(request, organisation_id, "manager")
+        if data["is_shown"]:
+            tour.bring_tour_back(requester=requester, by=request.user)
+        else:
+            tour.put_tour_away(requester=requester, by=request.user)
 
 
 class Balance(Endpoint):

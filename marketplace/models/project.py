@@ -39,6 +39,9 @@ class Project(models.Model):
     #: A twin in which members try the work: its answers teach nothing about the real one.
     trial_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="trials")
     archived_at = models.DateTimeField(null=True, blank=True)
+    is_tour = models.BooleanField(
+        default=False, db_default=False, help_text="Of the demonstration: put away, it is hidden everywhere."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 

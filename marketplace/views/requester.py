@@ -60,7 +60,12 @@ def studio(request: HttpRequest, requester: Requester) -> HttpResponse:
         .order_by("-updated_at", "-pk")
     )
     page = Paginator(projects, PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "requester": requester, "starters": [*STARTERS, BLANK]}
+    context = {
+        "page": page,
+        "requester": requester,
+        "starters": [*STARTERS, BLANK],
+        "tour": any(project.is_tour for project in page),
+    }
     return render(request, "studio/projects.html", context)
 
 

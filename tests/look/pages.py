@@ -39,7 +39,7 @@ WORKER: dict[str, Where] = {
     "my_thread": lambda m: {"thread_id": m.thread.public_id},
 }
 #: Of whoever is signed in.
-EVERYONE: dict[str, Where] = {"notices": nowhere, "notice_settings": nowhere}
+EVERYONE: dict[str, Where] = {"notices": nowhere, "notice_settings": nowhere, "search": nowhere}
 OWNER: dict[str, Where] = {
     "studio": nowhere,
     "studio_project_new": nowhere,
@@ -98,8 +98,6 @@ STAFF: dict[str, Where] = {
     "staff_organisation": lambda m: {"organisation_id": m.requester.public_id},
     "staff_settings": nowhere,
     "styleguide": nowhere,
-    "audit_workers": nowhere,
-    "audit_worker": lambda m: {"worker_id": m.worker.public_id},
 }
 #: Parts of pages and files, read too.
 PARTS: dict[str, tuple[str, Where]] = {
@@ -183,6 +181,8 @@ ACTS: dict[str, tuple[str, Where]] = {
     "media_again": ("owner", lambda m: {"media_id": m.media.public_id}),
     "block_act": ("owner", nowhere),
     "studio_token_end": ("owner", lambda m: {"prefix": m.token_prefix}),
+    "tour_away": ("owner", nowhere),
+    "tour_back": ("owner", nowhere),
     "notices_read": ("worker", nowhere),
     "notice_open": ("worker", lambda m: {"notice_id": m.notice.public_id}),
     "notice_unread": ("worker", lambda m: {"notice_id": m.notice.public_id}),

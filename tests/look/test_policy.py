@@ -44,6 +44,7 @@ OPEN = {name for name, (whose, _where) in READ.items() if whose == "anybody"}
 OWN_ACTS = {
     *("ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "studio_qualification_new", "notices_read"),
     *("studio_rename", "webhook_new", "media_upload", "block_act"),
+    *("tour_away", "tour_back"),
 }
 
 

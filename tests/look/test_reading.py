@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.messages.storage.base import Message
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.core.cache import cache
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone, translation
 
 from core.models import PolicyViolation
-from core.pages import undo_of
+from core.pages import undo_of, undoable
 from core.templatetags.touchstone import count, moment, money_words, percent
 from core.views import violations
 from core.views.styleguide import colours
@@ -102,17 +104,14 @@ def test_pages_can_be_turned_round(client):
     assert 'dir="ltr"' in client.get("/").content.decode()
 
 
-def test_a_message_that_can_be_undone_carries_its_form(client, make_user):
-    from django.test import RequestFactory
-
-    from core.pages import undoable
-
+def test_a_message_that_can_be_undone_carries_its_form():
     request = RequestFactory().get("/")
-    request._messages = heard = []  # type: ignore[attr-defined]
-    heard.add = lambda level, message, extra_tags="": heard.append(Message(level, message, extra_tags))  # type: ignore[attr-defined]
+    request._messages = CookieStorage(request)
     undoable(request, "Three were read.", href="/notices/read/", fields={"until": "a b&c"})
 
-    assert undo_of(heard[0]) == {"href": "/notices/read/", "fields": [("until", "a b&c")]}
+    (heard,) = request._messages
+
+    assert undo_of(heard) == {"href": "/notices/read/", "fields": [("until", "a b&c")]}
     assert undo_of(Message(25, "Saved.", "")) is None
 
 

@@ -156,6 +156,8 @@ API = [
          status=201, wrong=Wrong(404, "not_found", body={"worker": "WAAAAAAAAAAAAAAAA", "reason": "Who?"})),
     Line("api-block", "DELETE", kwargs=lambda w: {**organisation(w), "worker": w.code}, status=204,
          wrong=Wrong(404, "not_found", before=lambda w: w.worker.pseudonyms.all().delete())),
+    Line("api-tour", "PUT", kwargs=organisation, body={"is_shown": False}, status=204,
+         wrong=Wrong(400, "invalid", body={"is_shown": "no"})),
     Line("api-balance", kwargs=organisation),
     Line("api-deposits", kwargs=organisation, wrong=BAD_CURSOR),
     Line("api-deposits", "POST", kwargs=organisation, body={"amount": "25.00"}, status=201,

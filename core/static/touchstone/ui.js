@@ -30,6 +30,16 @@ document.addEventListener("keydown", (event) => {
   if (menu) { menu.open = false; menu.firstElementChild.focus(); }
 });
 
+// "/" leads to the search, unless somebody types or the page has a use of its own for it.
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  const field = document.querySelector("[type=search]"), way = document.querySelector("[data-slash]");
+  if (!field && !way) return;
+  event.preventDefault();
+  if (field) field.select(); else way.click();
+});
+
 // A filter applies as soon as it is chosen; its button is for those without script.
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-apply]")) event.target.form.requestSubmit();
