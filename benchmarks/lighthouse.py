@@ -144,7 +144,7 @@ def main() -> int:
     if chosen.site:
         return 0 if measure(chosen.site.rstrip("/"), chosen.runs, npx, browser) else 1
     stack = Stack(ROOT / "var" / "lighthouse", PORT, DEMO="1")
-    stack.start()
+    stack.start(seconds=300)
     try:
         stack.manage("demo", "--pace", "0")
         return 0 if measure(f"http://127.0.0.1:{PORT}", chosen.runs, npx, browser) else 1

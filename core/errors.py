@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
+
+from django.utils.translation import gettext_lazy
+
+
+def _(words: str) -> str:
+    """Marks words of a class: they are translated when the refusal is raised."""
+    return cast(str, gettext_lazy(words))
 
 
 class DomainError(Exception):
@@ -12,12 +20,12 @@ class DomainError(Exception):
     """
 
     code = "refused"
-    message = "This cannot be done."
+    message = _("This cannot be done.")
 
     def __init__(
         self, message: str | None = None, *, code: str | None = None, errors: Mapping[str, str] | None = None
     ) -> None:
-        self.message = message or self.message
+        self.message = str(message or self.message)  # written now, in the language of whoever asked
         self.code = code or self.code
         self.errors = dict(errors or {})
         super().__init__(self.message)
@@ -27,35 +35,35 @@ class Invalid(DomainError):
     """The input is wrong: 400."""
 
     code = "invalid"
-    message = "The request has errors. Nothing was changed."
+    message = _("The request has errors. Nothing was changed.")
 
 
 class InsufficientFunds(DomainError):
     """The money is not there: 402."""
 
     code = "insufficient_funds"
-    message = "The balance does not cover this. Nothing was changed."
+    message = _("The balance does not cover this. Nothing was changed.")
 
 
 class NotAllowed(DomainError):
     """The person may not do this: 403."""
 
     code = "not_allowed"
-    message = "You may not do this."
+    message = _("You may not do this.")
 
 
 class NotThere(DomainError):
     """The thing does not exist for this person: 404."""
 
     code = "not_found"
-    message = "There is no such thing here."
+    message = _("There is no such thing here.")
 
 
 class Conflict(DomainError):
     """The state of things does not allow it now: 409."""
 
     code = "conflict"
-    message = "This has changed meanwhile."
+    message = _("This has changed meanwhile.")
 
 
 class IllegalMove(Conflict):
@@ -66,4 +74,4 @@ class KeyReused(DomainError):
     """An idempotency key came with another request: 422."""
 
     code = "key_reused"
-    message = "This Idempotency-Key was used for another request. Use a new one for each thing you want done."
+    message = _("This Idempotency-Key was used for another request. Use a new one for each thing you want done.")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
+from django.utils.translation import gettext as _
+
 from core.errors import Invalid
 
 MICROS = 1_000_000
@@ -28,11 +30,11 @@ def parse(text: str | Decimal | int, *, field: str = "amount", decimals: int = 4
     try:
         amount = Decimal(str(text).strip())
     except InvalidOperation:
-        raise Invalid(errors={field: "Write an amount such as 12.50, with a point and no separators."}) from None
+        raise Invalid(errors={field: _("Write an amount such as 12.50, with a point and no separators.")}) from None
     if not amount.is_finite() or amount < 0 or amount > LARGEST:
-        raise Invalid(errors={field: f"The amount must lie between 0 and {LARGEST}."})
+        raise Invalid(errors={field: _("The amount must lie between 0 and %d.") % LARGEST})
     if amount != round(amount, decimals):
-        raise Invalid(errors={field: f"At most {decimals} decimals."})
+        raise Invalid(errors={field: _("At most %d decimals.") % decimals})
     return int(amount * MICROS)
 
 

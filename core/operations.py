@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from core import clock
 from core.errors import Conflict, DomainError
@@ -113,7 +114,7 @@ def start_operation(
 ) -> Operation:
     """Write down a piece of work. Raises `Conflict` while another of its kind on the same subject is under way."""
     if under_way(kind=kind, subject=subject) is not None:
-        raise Conflict("This is being done already. Wait until it is finished, or cancel it.", code="under_way")
+        raise Conflict(_("This is being done already. Wait until it is finished, or cancel it."), code="under_way")
     return Operation.objects.create(
         kind=kind, subject=subject, requester_id=requester_id, arguments=arguments or {}, total=total
     )
@@ -136,7 +137,7 @@ def resume_operation(*, operation: Operation) -> Operation:
     if not operation.can_resume:
         raise Conflict("There is nothing to go on with here. Begin anew.", code="not_resumable")
     if under_way(kind=operation.kind, subject=operation.subject) is not None:
-        raise Conflict("This is being done already. Wait until it is finished, or cancel it.", code="under_way")
+        raise Conflict(_("This is being done already. Wait until it is finished, or cancel it."), code="under_way")
     fresh = {"error": "", "failures": 0, "attempts": 0, "finished_at": None, "cancel_asked": False}
     return move(operation, State.WAITING, due_at=clock.now(), **fresh)
 
@@ -149,7 +150,7 @@ def cancel_operation(*, operation: Operation) -> Operation:
     """Ask the work to stop; it undoes itself in its next turn."""
     asked = Operation.objects.filter(pk=operation.pk, state__in=[State.WAITING, State.RUNNING])
     if not asked.update(cancel_asked=True, due_at=clock.now()):
-        raise Conflict("It is finished already. Nothing was cancelled.", code="finished")
+        raise Conflict(_("It is finished already. Nothing was cancelled."), code="finished")
     operation.refresh_from_db()
     return operation
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.utils import is_mfa_enabled
@@ -13,10 +13,12 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from core.errors import DomainError
 from core.templatetags.touchstone import money_words
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Words
 
 
 class ReasonForm(ActionForm):
@@ -26,7 +28,9 @@ class ReasonForm(ActionForm):
         required=False,
         max_length=300,
         label="",
-        widget=forms.TextInput(attrs={"placeholder": "Reason, read by those it is about", "aria-label": "Reason"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Reason, read by those it is about"), "aria-label": _("Reason")}
+        ),
     )
 
 
@@ -47,7 +51,7 @@ class LookOnly(admin.ModelAdmin):
         return False
 
 
-def act(request: HttpRequest, rows: Iterable[Any], do: Callable[[Any], Any], *, one: str, many: str) -> None:
+def act(request: HttpRequest, rows: Iterable[Any], do: Callable[[Any], Any], *, one: Words, many: Words) -> None:
     """Do something with each chosen row; what is refused is said row by row, and the others are done."""
     done = 0
     for row in rows:
@@ -59,7 +63,7 @@ def act(request: HttpRequest, rows: Iterable[Any], do: Callable[[Any], Any], *, 
         else:
             done += 1
     if done:
-        messages.success(request, ngettext(one, many, done) % done)
+        messages.success(request, (one if done == 1 else many) % done)
 
 
 def reason_of(request: HttpRequest) -> str:

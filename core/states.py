@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from django.db.models import Model
+from django.utils.translation import gettext as _
 
 from core.errors import IllegalMove
 
@@ -27,7 +28,7 @@ def move(row: Row, to: Any, **changes: Any) -> Row:
     changes["state"] = to
     moved = model._default_manager.filter(pk=row.pk, state__in=sources_of(model, to)).update(**changes)
     if not moved:
-        raise IllegalMove(f"{model._meta.verbose_name} {row} cannot become {model.State(to).label} any more.")  # type: ignore[attr-defined]
+        raise IllegalMove(_("%(row)s cannot become %(state)s any more.") % {"row": row, "state": model.State(to).label})  # type: ignore[attr-defined]
     row.refresh_from_db(fields=list(changes))
     return row
 

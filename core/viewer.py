@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from core.zones import zone_of
 
@@ -22,15 +22,19 @@ DIRECTION_COOKIE = "direction"
 YEAR = 365 * 24 * 3600
 
 
-class ZoneMiddleware:
-    """Times are written in the zone of the browser; UTC until it has told one."""
+class ViewerMiddleware:
+    """Times are written in the zone of the browser; UTC until it has told one. The language that `LocaleMiddleware`,
+    inside of this, chooses ends with the request: a program's next call in this thread is answered in English."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(zone_of(zone_name(request))):
-            return self.get_response(request)
+        try:
+            with timezone.override(zone_of(zone_name(request))):
+                return self.get_response(request)
+        finally:
+            translation.deactivate()
 
 
 def zone_name(request: HttpRequest) -> str:

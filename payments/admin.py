@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from core.staff import LookOnly, act, amount_column, reason_of
 from lifecycle import pay_out
@@ -25,20 +26,20 @@ class DepositAdmin(LookOnly):
     actions = ("confirm", "refuse")
     amount_shown = amount_column()
 
-    @admin.action(description="Confirm: the money is on the account")
+    @admin.action(description=_("Confirm: the money is on the account"))
     def confirm(self, request: HttpRequest, rows: QuerySet[Deposit]) -> None:
         def do(row: Deposit) -> Any:
             if confirm_seen(deposit=row, by=request.user).state == Deposit.State.REQUESTED:
                 raise SecondLook
 
-        act(request, rows, do, one="%d deposit confirmed.", many="%d deposits confirmed.")
+        act(request, rows, do, one=_("%d deposit confirmed."), many=_("%d deposits confirmed."))
 
-    @admin.action(description="Refuse, with a reason")
+    @admin.action(description=_("Refuse, with a reason"))
     def refuse(self, request: HttpRequest, rows: QuerySet[Deposit]) -> None:
         def do(row: Deposit) -> Any:
             return refuse_deposit(deposit=row, by=request.user, reason=reason_of(request))
 
-        act(request, rows, do, one="%d deposit refused.", many="%d deposits refused.")
+        act(request, rows, do, one=_("%d deposit refused."), many=_("%d deposits refused."))
 
 
 @admin.register(Payout)
@@ -50,27 +51,27 @@ class PayoutAdmin(LookOnly):
     actions = ("send", "settle", "fail")
     amount_shown = amount_column()
 
-    @admin.action(description="Send: the transfer is being made")
+    @admin.action(description=_("Send: the transfer is being made"))
     def send(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
             if pay_out.send(payout=row, by=request.user).state == Payout.State.REQUESTED:
                 raise SecondLook
 
-        act(request, rows, do, one="%d payout is being sent.", many="%d payouts are being sent.")
+        act(request, rows, do, one=_("%d payout is being sent."), many=_("%d payouts are being sent."))
 
-    @admin.action(description="Paid: the money has arrived (reason: its reference)")
+    @admin.action(description=_("Paid: the money has arrived (reason: its reference)"))
     def settle(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
             return pay_out.settle(payout=row, by=request.user, reference=reason_of(request))
 
-        act(request, rows, do, one="%d payout is paid.", many="%d payouts are paid.")
+        act(request, rows, do, one=_("%d payout is paid."), many=_("%d payouts are paid."))
 
-    @admin.action(description="Came back, with a reason")
+    @admin.action(description=_("Came back, with a reason"))
     def fail(self, request: HttpRequest, rows: QuerySet[Payout]) -> None:
         def do(row: Payout) -> Any:
             return pay_out.fail(payout=row, by=request.user, reason=reason_of(request))
 
-        act(request, rows, do, one="%d payout came back.", many="%d payouts came back.")
+        act(request, rows, do, one=_("%d payout came back."), many=_("%d payouts came back."))
 
 
 @admin.register(Account)

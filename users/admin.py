@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from core import audit
 from core.staff import LookOnly, act, reason_of
@@ -22,14 +23,14 @@ class UserAdmin(LookOnly):
     exclude = ("password",)
     actions = ("approve",)
 
-    @admin.action(description="Approve the sign-up")
+    @admin.action(description=_("Approve the sign-up"))
     def approve(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         def do(row: User) -> None:
             if User.objects.filter(pk=row.pk, approved_at=None).update(approved_at=timezone.now()):
                 reason = reason_of(request)
                 audit.record(act="user.approve", subject=f"user:{row.pk}", actor=request.user, reason=reason)
 
-        act(request, rows, do, one="%d person may come in.", many="%d people may come in.")
+        act(request, rows, do, one=_("%d person may come in."), many=_("%d people may come in."))
 
 
 @admin.register(Invitation)
@@ -48,6 +49,6 @@ class ApiTokenAdmin(LookOnly):
     ordering = ("-pk",)
     actions = ("end",)
 
-    @admin.action(description="End: programs that use it are refused")
+    @admin.action(description=_("End: programs that use it are refused"))
     def end(self, request: HttpRequest, rows: QuerySet[ApiToken]) -> None:
-        act(request, rows, lambda row: revoke_token(token=row), one="%d token ended.", many="%d tokens ended.")
+        act(request, rows, lambda row: revoke_token(token=row), one=_("%d token ended."), many=_("%d tokens ended."))

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import audit
 from core.errors import Invalid
@@ -22,7 +23,7 @@ from users.services.notices import Words, notify_all
 
 def request_deposit(*, requester: Any, amount: int, reference: str = "") -> Deposit:
     if amount <= 0:
-        raise Invalid(errors={"amount": "The amount must be above 0."})
+        raise Invalid(errors={"amount": _("The amount must be above 0.")})
     return Deposit.objects.create(requester=requester, amount=amount, currency=requester.currency, reference=reference)
 
 
@@ -38,7 +39,8 @@ def confirm_deposit(*, deposit: Deposit, by: Any) -> Deposit:
             account(Account.Kind.AVAILABLE, deposit.requester_id, deposit.currency): deposit.amount,
         },
     )
-    _tell(deposit, _("{amount} arrived"), _("The deposit is available: batches can be paid from it now."))
+    now = gettext_lazy("The deposit is available: batches can be paid from it now.")
+    _tell(deposit, gettext_lazy("{amount} arrived"), now)
     audit.record(act="deposit.confirm", subject=f"deposit:{deposit.pk}", actor=by, amount=deposit.amount)
     return deposit
 
@@ -46,9 +48,9 @@ def confirm_deposit(*, deposit: Deposit, by: Any) -> Deposit:
 @transaction.atomic
 def refuse_deposit(*, deposit: Deposit, by: Any, reason: str) -> Deposit:
     if not reason.strip():
-        raise Invalid(errors={"reason": "Say why; the requester reads it."})
+        raise Invalid(errors={"reason": _("Say why; the requester reads it.")})
     move(deposit, Deposit.State.REFUSED, decided_at=timezone.now(), decided_by=by, reason=reason)
-    _tell(deposit, _("The deposit of {amount} did not arrive"), reason)
+    _tell(deposit, gettext_lazy("The deposit of {amount} did not arrive"), reason)
     audit.record(act="deposit.refuse", subject=f"deposit:{deposit.pk}", actor=by, reason=reason)
     return deposit
 

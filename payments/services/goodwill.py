@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from core import audit
 from core.errors import InsufficientFunds, Invalid
@@ -24,12 +25,12 @@ def fill_goodwill(*, amount: int, by: Any, key: str, currency: str | None = None
     Invalid, InsufficientFunds
     """
     if amount <= 0:
-        raise Invalid(errors={"amount": "The amount must be above 0."})
+        raise Invalid(errors={"amount": _("The amount must be above 0.")})
     currency = currency or settings.LEDGER_CURRENCY
     goodwill = account(Account.Kind.GOODWILL, currency=currency)
     Account.objects.select_for_update().get(pk=goodwill.pk)  # one filler at a time: the fees are summed, not locked
     if balance(Account.Kind.FEES, currency=currency) < amount:
-        raise InsufficientFunds("The platform has not earned that much in fees. Nothing was changed.")
+        raise InsufficientFunds(_("The platform has not earned that much in fees. Nothing was changed."))
     fees = account(Account.Kind.FEES, currency=currency)
     if post_transfers([Movement(key=f"goodwill:{key}", kind="goodwill", amounts={fees: -amount, goodwill: amount})]):
         audit.record(act="goodwill.fill", subject="goodwill", actor=by, amount=amount)

@@ -15,7 +15,8 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core import audit
 from core.errors import Conflict, InsufficientFunds, Invalid
@@ -39,15 +40,16 @@ def request_payout(*, worker: Any, amount: int, currency: str | None = None) -> 
     """
     currency = currency or settings.LEDGER_CURRENCY
     if amount <= 0 or amount % 10_000:
-        raise Invalid(errors={"amount": "A payout is a whole number of cents above 0."})
+        raise Invalid(errors={"amount": _("A payout is a whole number of cents above 0.")})
     if amount < settings.PAYOUT_MINIMUM:
-        raise Invalid(errors={"amount": f"The smallest payout is {settings.PAYOUT_MINIMUM / 1_000_000:.2f}."})
+        least = money_words(settings.PAYOUT_MINIMUM, currency)
+        raise Invalid(errors={"amount": _("The smallest payout is %s.") % least})
     hold = timezone.now() + timedelta(days=settings.PAYOUT_HOLD_DAYS) if settings.PAYOUT_HOLD_DAYS else None
     payout = Payout.objects.create(worker=worker, amount=amount, currency=currency, hold_until=hold)
     try:
         _clear(payout, key=f"payout:{payout.pk}:1")
     except InsufficientFunds:
-        raise InsufficientFunds("You have less than that to pay out. Nothing was changed.") from None
+        raise InsufficientFunds(_("You have less than that to pay out. Nothing was changed.")) from None
     return payout
 
 
@@ -66,7 +68,8 @@ def _clear(payout: Payout, *, key: str) -> None:
 def send_payout(*, payout: Payout, by: Any = None) -> Payout:
     """Hand it to the provider. With the `manual` provider a person now makes the bank transfer."""
     if payout.hold_until and payout.hold_until > timezone.now():
-        raise Conflict(f"This payout is held until {payout.hold_until:%d %b %Y, %H:%M} UTC.", code="payout_held")
+        until = f"{payout.hold_until:%Y-%m-%d %H:%M} UTC"
+        raise Conflict(_("This payout is held until %s.") % until, code="payout_held")
     move(payout, Payout.State.SENDING, sent_at=timezone.now(), decided_by=by)
     audit.record(act="payout.send", subject=f"payout:{payout.pk}", actor=by, amount=payout.amount)
     return payout
@@ -84,7 +87,7 @@ def settle_payout(*, payout: Payout, by: Any = None, reference: str = "") -> Pay
             account(Account.Kind.OUTSIDE, 0, payout.currency): payout.amount,
         },
     )
-    _tell(payout, _("{amount} were paid out"), reference)
+    _tell(payout, gettext_lazy("{amount} were paid out"), reference)
     audit.record(act="payout.paid", subject=f"payout:{payout.pk}", actor=by, amount=payout.amount)
     return payout
 
@@ -93,10 +96,11 @@ def settle_payout(*, payout: Payout, by: Any = None, reference: str = "") -> Pay
 def fail_payout(*, payout: Payout, reason: str, by: Any = None) -> Payout:
     """It came back: the money is the worker's again."""
     if not reason.strip():
-        raise Invalid(errors={"reason": "Say why; the worker reads it."})
+        raise Invalid(errors={"reason": _("Say why; the worker reads it.")})
     move(payout, Payout.State.FAILED, reason=reason, decided_by=by)
     _give_back(payout)
-    _tell(payout, _("A payout of {amount} failed"), format_lazy(_("{reason} The money is yours again."), reason=reason))
+    why = format_lazy(gettext_lazy("{reason} The money is yours again."), reason=reason)
+    _tell(payout, gettext_lazy("A payout of {amount} failed"), why)
     audit.record(act="payout.fail", subject=f"payout:{payout.pk}", actor=by, reason=reason)
     return payout
 

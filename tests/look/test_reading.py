@@ -115,6 +115,25 @@ def test_a_message_that_can_be_undone_carries_its_form():
     assert undo_of(Message(25, "Saved.", "")) is None
 
 
+def test_refusals_lead_on(client, make_user, rf):
+    from django.views.defaults import bad_request
+
+    stranger = client.get("/studio/batches/nothing/").content.decode()
+    assert "There is nothing here" in stranger and "/accounts/login/?next=/studio/batches/nothing/" in stranger
+    assert "Something in it was missing" in bad_request(rf.get("/"), Exception()).content.decode()
+
+    client.force_login(make_user())
+    signed_in = client.get("/nothing/").content.decode()
+    assert f'action="{reverse("search")}"' in signed_in and reverse("enter_any") in signed_in
+
+
+def test_a_language_does_not_leak_into_the_next_request(client):
+    client.post(reverse("choose_language"), {"language": "de"})
+    client.get("/")
+
+    assert translation.get_language() == "en"
+
+
 # --- reports of the content policy ------------------------------------------------------------------------------------
 
 

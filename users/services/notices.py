@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone, translation
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -144,9 +145,9 @@ def choose_ways(*, user: User, ways: Mapping[str, str]) -> dict[str, str]:
     errors = {}
     for name, way in ways.items():
         if name not in GROUPS:
-            errors[name] = f"There is no such group. Choose from {', '.join(GROUPS)}."
+            errors[name] = gettext("There is no such group. Choose from %s.") % ", ".join(GROUPS)
         elif way not in Way.values:
-            errors[name] = f"Choose one of {', '.join(Way.values)}."
+            errors[name] = gettext("Choose one of %s.") % ", ".join(Way.values)
     if errors:
         raise Invalid(errors=errors)
     rows = [NoticePreference(user=user, group=name, way=way) for name, way in ways.items()]

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid
 from users.models import ApiToken, Invitation, User
@@ -33,10 +34,13 @@ def create_token(
     unknown = sorted(set(scopes) - set(ApiToken.SCOPES))
     if unknown or not scopes:
         raise Invalid(
-            errors={"scopes": f"Choose from {', '.join(ApiToken.SCOPES)}; not {', '.join(unknown) or 'none'}."}
+            errors={
+                "scopes": _("Choose from %(known)s; not %(said)s.")
+                % {"known": ", ".join(ApiToken.SCOPES), "said": ", ".join(unknown) or "none"}
+            }
         )
     if "admin" in scopes and not user.is_staff:
-        raise Invalid(errors={"scopes": "The scope admin is for staff."})
+        raise Invalid(errors={"scopes": _("The scope admin is for staff.")})
     secret = TOKEN_MARK + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
@@ -73,10 +77,10 @@ def create_person(
     try:
         validate_email(email)
     except ValidationError:
-        raise Invalid(errors={"email": "Write an e-mail address."}) from None
+        raise Invalid(errors={"email": _("Write an e-mail address.")}) from None
     email = User.objects.normalize_email(email).lower()
     if User.objects.filter(email=email).exists():
-        raise Invalid(errors={"email": "There is an account with this address already."})
+        raise Invalid(errors={"email": _("There is an account with this address already.")})
     user = User.objects.create_user(
         email,
         password,
@@ -100,13 +104,13 @@ def find_invitation(code: str, *, email: str = "") -> Invitation | None:
 def use_invitation(*, invitation: Invitation, user: User) -> None:
     """Of two people with the same code, one gets in. Raises `Conflict`."""
     if not Invitation.objects.filter(pk=invitation.pk, used_by=None).update(used_by=user):
-        raise Conflict("This invitation was used already.", code="invitation_used")
+        raise Conflict(_("This invitation was used already."), code="invitation_used")
 
 
 def change_person(*, user: User, **changes: Any) -> User:
     """What people may change about themselves: name, time_zone, language."""
     if unknown := sorted(set(changes) - {"name", "time_zone", "language"}):
-        raise Invalid(errors=dict.fromkeys(unknown, "This cannot be changed here."))
+        raise Invalid(errors=dict.fromkeys(unknown, _("This cannot be changed here.")))
     User.objects.filter(pk=user.pk).update(**changes)
     user.refresh_from_db(fields=list(changes))
     return user
