@@ -113,11 +113,7 @@ def _people(_staff: Any, said: str) -> list[Found]:
 
 def _person(row: User) -> Found:
     worker = getattr(row, "worker", None)
-    href = (
-        reverse("audit_worker", args=[worker.public_id])
-        if worker
-        else reverse("admin:users_user_change", args=[row.pk])
-    )
+    href = reverse("staff_worker", args=[worker.public_id]) if worker else reverse("staff_person", args=[row.public_id])
     return Found(row.email, href, row.name)
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from core.filters import remembers
 from marketplace.models import Batch, Hit, Requester
 from marketplace.selectors import LONG_COLUMNS, batches_of
 from marketplace.views.requester import for_requesters
@@ -28,6 +29,7 @@ RUNNING = (Batch.State.OPEN, Batch.State.PAUSED)
 
 
 @require_safe
+@remembers("state", "order")
 @for_requesters
 def studio_batches(request: HttpRequest, requester: Requester) -> HttpResponse:
     state, order = request.GET.get("state", ""), request.GET.get("order", "")

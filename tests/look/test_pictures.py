@@ -36,7 +36,7 @@ PICTURES: dict[str, tuple[str, str, Callable[[Batch], dict[str, Any]]]] = {
     "new-project": ("requester", "studio_project_new", lambda _b: {}),
     "batch": ("requester", "studio_batch", lambda batch: {"batch_id": batch.public_id}),
     "results": ("requester", "studio_results", lambda batch: {"batch_id": batch.public_id}),
-    "worker-audit": ("admin", "audit_worker", lambda _b: {"worker_id": _audited().public_id}),
+    "worker-audit": ("admin", "staff_worker", lambda _b: {"worker_id": _audited().public_id}),
     "styleguide": ("admin", "styleguide", lambda _b: {}),
 }
 asked_for = pytest.mark.skipif(not os.environ.get("PICTURES"), reason="only `make pictures` takes them")

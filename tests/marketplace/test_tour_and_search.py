@@ -98,7 +98,7 @@ def test_staff_find_people(shown, client, make_user, make_worker):
     worker = make_worker()
     client.force_login(make_user(is_staff=True))
 
-    assert reverse("audit_worker", args=[worker.public_id]) in found(client, worker.user.email)
+    assert reverse("staff_worker", args=[worker.public_id]) in found(client, worker.user.email)
     assert reverse("admin:marketplace_batch_change", args=[shown.pk]) in found(client, shown.name)
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0010_work_page'),
+        ('marketplace', '0011_trials_and_columns'),
     ]
 
     operations = [
