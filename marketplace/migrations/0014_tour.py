@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0011_trials_and_columns'),
+        ('marketplace', '0013_closing'),
     ]
 
     operations = [
