@@ -30,7 +30,7 @@ def run_clock():
 
 @pytest.mark.django_db
 def test_a_hit_goes_from_accept_to_paid(make_batch, make_worker):
-    batch = make_batch(hits=1)
+    batch = make_batch(hits=1, rules={"mode": "fixed", "answers": 3})
     requester = batch.project.requester
     workers = [make_worker() for _ in range(3)]
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from core import money
 from core.errors import DomainError
 from core.models import Watermark
-from lifecycle import accept, close, decide, digest, expire, settle, submit
+from lifecycle import accept, close, decide, digest, expire, more, submit
 from lifecycle.invariants import STATEMENTS, check_invariants
 from marketplace.models import Answer, Appeal, Assignment, Batch, Hit, Participation
 from marketplace.services.appealing import file_appeal
@@ -241,12 +241,12 @@ class Market(RuleBasedStateMachine):
             self.bonuses[worker.pk] += 7000
             self.bonus_fees += 700
 
-    @rule(index=which, again=st.booleans())
-    def ask_for_more(self, index, again):
+    @rule(index=which)
+    def ask_for_more(self, index):
         hits = list(Hit.objects.filter(batch=self.batch, state=Hit.State.OPEN).order_by("pk"))
         if hits:
             hit = hits[index % len(hits)]
-            settle.fund_places(hit=hit, batch=hit.batch, places=1, key=f"more:{hit.pk}:{again}")
+            self.act(more.ask_for_more, batch=hit.batch, answers=1, hit_ids=[hit.pk])
 
     @precondition(lambda self: self.acts > 25 and self.is_open)
     @rule()

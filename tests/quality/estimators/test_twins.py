@@ -15,6 +15,10 @@ REDUNDANCIES = (2, 3, 5)
 SEEDS = range(10)
 
 
+#: One process fits what they share.
+pytestmark = pytest.mark.xdist_group("twins")
+
+
 @pytest.fixture(scope="module")
 def measured():
     """For each twin and redundancy the means over seeds, fitted once for all tests here."""
