@@ -135,7 +135,7 @@ def take_in(
     """
     # Scores before reliabilities, as the digest does it.
     due = list(
-        GoldScore.objects.select_for_update(no_key=True)
+        GoldScore.objects.select_for_update(no_key=True, of=("self",))
         .filter(worker_id=worker_id, question=question, gold__project_id=project_id, counted_at=None)
         .order_by("pk")
         .values_list("pk", "gold_id")

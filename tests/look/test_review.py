@@ -7,6 +7,7 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from quality.models import Belief, Overruling
 
@@ -42,9 +43,10 @@ def test_the_dialogs_open_by_key_and_axe_finds_nothing(page, live_server, market
     for key, dialog in (("?", "map"), ("c", "note"), ("g", "gold")):
         page.keyboard.press(key)
 
-        assert page.locator(f"#{dialog}").is_visible(), key
+        expect(page.locator(f"#{dialog}")).to_be_visible()
         assert not Axe().run(page).response["violations"]
         page.keyboard.press("Escape")
+        expect(page.locator(f"#{dialog}")).to_be_hidden()
 
 
 def test_a_certificate_prints_on_one_page(page, live_server, market):

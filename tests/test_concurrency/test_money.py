@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from core import money
 from core.errors import IllegalMove, InsufficientFunds
+from core.models import Operation
 from lifecycle import decide
 from lifecycle.accept import accept
 from lifecycle.close import close_batch
@@ -209,7 +210,7 @@ def test_what_is_submitted_while_the_batch_closes_is_paid(attempt, make_batch, m
     digest_due()
     decide.decide_due()
 
-    assert kinds(results) == {Batch: 1, Receipt: 8}
+    assert kinds(results) == {Operation: 1, Receipt: 8}
     assert [balance(Account.Kind.PAYABLE, a.worker_id) for a in held] == [100_000] * 8
     assert balance(Account.Kind.ESCROW, batch.pk) == 0
     assert nothing_is_broken()
@@ -228,7 +229,7 @@ def test_a_hit_does_not_open_again_in_a_batch_that_closes(make_answered, monkeyp
         slowly_started(partial(close_batch, batch=Batch.objects.get(pk=batch.pk)), 0.1),
     )
 
-    assert kinds(results) == {Assignment: 1, Batch: 1}
+    assert kinds(results) == {Assignment: 1, Operation: 1}
     hit = Hit.objects.get(pk=assignment.hit_id)
     assert (hit.state, hit.max_assignments) == (Hit.State.RETIRED, 2)  # it was opened for one more, and ended
     assert nothing_is_broken()
