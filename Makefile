@@ -22,7 +22,7 @@ setup:
 test:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser
-	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill and not quiet" $(ARGS)
+	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill and not quiet and not pace" $(ARGS)
 	@$(if $(ARGS),,$(VENV)/python -m pytest -m "drill or quiet" -p no:randomly)
 
 #: make check    style, layers, types, migrations, tests
@@ -36,13 +36,14 @@ static-checks:
 	$(VENV)/mypy .
 	$(VENV)/python manage.py makemigrations --check --dry-run
 
-#: make bench    benchmarks, as tables of ratios (BENCH=benchmarks/claim.py for one); fails when a limit is broken
+#: make bench    benchmarks, as tables of ratios (BENCH=benchmarks/claim.py for one), and the pace of pages; fails when a limit is broken
 BENCH ?= $(filter-out benchmarks/__init__.py benchmarks/peers.py,$(wildcard benchmarks/*.py))
 bench:
 	@$(BOOTSTRAP) develop
-	@status=0; for each in $(BENCH); do echo "== $$each"; PYTHONPATH=. $(VENV)/python $$each $(ARGS) || status=1; done; exit $$status
+	@status=0; for each in $(BENCH); do echo "== $$each"; PYTHONPATH=. $(VENV)/python $$each $(ARGS) || status=1; done; \
+	$(if $(ARGS),,$(VENV)/python -m pytest -m pace -p no:randomly || status=1;) exit $$status
 
-#: make pictures takes the pictures in docs/pictures anew, from the demonstration
+#: make pictures the pictures of docs/pictures anew, from the demonstration
 pictures:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser

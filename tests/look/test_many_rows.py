@@ -13,7 +13,7 @@ from marketplace.models import Participation
 from users.models import User
 from workers_app.models import Worker
 
-pytestmark = [pytest.mark.django_db, pytest.mark.quiet]
+pytestmark = [pytest.mark.django_db, pytest.mark.pace]
 MANY = 100_000
 MOST_SECONDS = 0.2
 

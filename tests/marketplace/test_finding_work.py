@@ -172,7 +172,7 @@ def test_the_page_takes_the_same_queries_for_any_number_of_batches(market, djang
     assert ask(2) == ask(19)
 
 
-@pytest.mark.quiet
+@pytest.mark.pace
 def test_five_hundred_open_batches_and_many_grants_are_listed_in_time(api, market):
     worker = market(batches=500, grants=300)
     client = api(worker.user, "work")

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.urls import reverse
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.quiet]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.pace]
 
 ITEMS = 100_000
 LONGEST = 0.2

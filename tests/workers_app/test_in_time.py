@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-pytestmark = [pytest.mark.django_db, pytest.mark.quiet]
+pytestmark = [pytest.mark.django_db, pytest.mark.pace]
 PAGES = ["find_work", "my_queue", "my_home", "my_requesters", "my_appeals", "my_messages", "earnings"]
 ANSWERS = """
 WITH h AS (
