@@ -128,10 +128,15 @@ def waiting_gold(limit: int = 1000) -> list[Waiting]:
     return [row for row in rows if chance_to_end(row.batch_id, row.openings) is not None]
 
 
+# Locked in the order of their HITs, as digests do it.
 RETIRE = """
+WITH l AS MATERIALIZED (
+    SELECT id FROM quality_goldquestion WHERE hit_id = ANY(%s) AND pool = 'test' AND state = 'active'
+    ORDER BY hit_id FOR NO KEY UPDATE
+)
 UPDATE quality_goldquestion g SET state = 'retired', "limit" = (
     SELECT count(*) FROM marketplace_assignment a WHERE a.hit_id = g.hit_id AND a.opened_at IS NOT NULL)
-WHERE g.hit_id = ANY(%s) AND g.pool = 'test' AND g.state = 'active'
+FROM l WHERE g.id = l.id
 """
 
 

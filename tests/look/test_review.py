@@ -39,8 +39,8 @@ def test_a_label_is_decided_and_taken_back_by_keys(page, complaints, live_server
 
 def test_the_dialogs_open_by_key_and_axe_finds_nothing(page, live_server, market, signed_in):
     signed_in(market.owner)
-    page.goto(live_server.url + reverse("studio_review", args=[market.finished.public_id]))
     for key, dialog in (("?", "map"), ("c", "note"), ("g", "gold")):
+        page.goto(live_server.url + reverse("studio_review", args=[market.finished.public_id]))
         page.keyboard.press(key)
 
         expect(page.locator(f"#{dialog}")).to_be_visible()
