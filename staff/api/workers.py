@@ -19,6 +19,7 @@ from lifecycle.hold import hold_worker, lift_hold
 from lifecycle.weigh import weigh_worker
 from marketplace.api.finding import one
 from marketplace.models import Project
+from quality.api.keys import ContestOut, ContestQuery
 from quality.models import Contest, Flag, WorkerReliability
 from quality.services.flagging import close_flag
 from quality.services.watching import keep_paused, pause_worker, reinstate_worker
@@ -243,20 +244,6 @@ class FlagDecide(Endpoint):
         return close_flag(flag=flag, by=request.user, **data)
 
 
-class StaffContestOut(serializers.Serializer):
-    id = serializers.UUIDField(source="public_id")
-    assignment = serializers.UUIDField(source="assignment.public_id")
-    reason = serializers.CharField()
-    state = serializers.CharField()
-    ruling = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    ruled_at = serializers.DateTimeField(allow_null=True)
-
-
-class ContestQuery(Input):
-    state = serializers.ChoiceField(required=False, choices=Contest.State.values)
-
-
 class StaffRulingIn(Input):
     is_upheld = serializers.BooleanField()
     ruling = serializers.CharField(max_length=1000, help_text="The worker reads it.")
@@ -264,14 +251,14 @@ class StaffRulingIn(Input):
 
 
 class AllContests(Endpoint):
-    @act("admin", query=ContestQuery, gives=StaffContestOut, paged=True, tag="staff")
+    @act("admin", query=ContestQuery, gives=ContestOut, paged=True, tag="staff")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Contest]:
         """Disputes of everybody about how answers are judged."""
         return Contest.objects.select_related("assignment").filter(**query)
 
 
 class StaffContestRule(Endpoint):
-    @act("admin", takes=StaffRulingIn, gives=StaffContestOut, keyed=True, tag="staff")
+    @act("admin", takes=StaffRulingIn, gives=ContestOut, keyed=True, tag="staff")
     def post(self, request: Request, contest_id: uuid.UUID, data: dict[str, Any]) -> Contest:
         """Rule on a dispute: upheld, the key is mended or goes out of use, and what it cost workers is restored."""
         contest = one(Contest.objects.select_related("assignment"), public_id=contest_id)
