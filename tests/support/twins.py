@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from quality.estimators.em import Setup, prepare
+from quality.estimators.encode import encode, encode_gold
+from quality.estimators.expectation import default_pattern
 
-@dataclass(frozen=True)
-class Twin:
+
+class Twin(NamedTuple):
     """Judgments as columns, and the true class of items 0..I-1."""
 
     items: np.ndarray
@@ -79,3 +82,29 @@ def uniform_gold(truth: np.ndarray, n: int, seed: int) -> dict[int, int]:
     """`n` items drawn at random, with their truth."""
     chosen = np.random.default_rng(seed).choice(len(truth), n, replace=False)
     return {int(item): int(truth[item]) for item in chosen}
+
+
+def crowd(n_items: int = 300, n_workers: int = 9, redundancy: int = 4, n_classes: int = 3, seed: int = 2) -> Twin:
+    """A small crowd of one-coin workers."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n_classes, n_items)
+    items = np.repeat(np.arange(n_items), redundancy)
+    workers = np.concatenate([rng.choice(n_workers, redundancy, replace=False) for _ in range(n_items)])
+    confusions = one_coin(rng.uniform(0.55, 0.95, n_workers), n_classes)
+    return Twin(items, workers, say(confusions, workers, truth[items], rng), truth)
+
+
+def inverted_crowd(seed: int = 0, n_items: int = 600, share: float = 0.15) -> Twin:
+    """Two classes and 40 workers, of whom the first `share` say the other class 92 times in 100."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, n_items)
+    right = np.where(np.arange(40) < share * 40, 0.08, rng.beta(8, 2, 40))
+    items = np.repeat(np.arange(n_items), 5)
+    workers = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(n_items)])
+    return Twin(items, workers, say(one_coin(right, 2), workers, truth[items], rng), truth)
+
+
+def setup_of(items, workers, labels, gold=None, gold_sample=None) -> Setup:
+    """What EM starts from."""
+    answers = encode(items, workers, labels)
+    return prepare(answers, encode_gold(gold, answers), default_pattern(len(answers.classes)), gold_sample)

@@ -7,27 +7,12 @@ import pytest
 
 from quality.estimators import HierarchicalDawidSkene, MajorityVote, NumericError
 from quality.estimators import em as em_module
-from quality.estimators.em import prepare, run
-from quality.estimators.encode import encode, encode_gold
-from quality.estimators.expectation import default_pattern, evidence, normalise_in_place
+from quality.estimators.em import run
+from quality.estimators.encode import encode
+from quality.estimators.expectation import evidence, normalise_in_place
 from quality.estimators.metrics import majority_accuracy
 from tests.support.datasets import load
-from tests.support.twins import one_coin, say, twin, two_coin, uniform_gold
-
-
-def crowd(n_items=300, n_workers=9, redundancy=4, n_classes=3, seed=2):
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, n_classes, n_items)
-    items = np.repeat(np.arange(n_items), redundancy)
-    workers = np.concatenate([rng.choice(n_workers, redundancy, replace=False) for _ in range(n_items)])
-    confusions = one_coin(rng.uniform(0.55, 0.95, n_workers), n_classes)
-    return items, workers, say(confusions, workers, truth[items], rng), truth
-
-
-def setup_of(items, workers, labels, gold=None, gold_sample=None):
-    answers = encode(items, workers, labels)
-    return prepare(answers, encode_gold(gold, answers), default_pattern(len(answers.classes)), gold_sample)
-
+from tests.support.twins import crowd, inverted_crowd, one_coin, say, setup_of, twin, two_coin, uniform_gold
 
 # -- real crowds ------------------------------------------------------------------------------------------------
 
@@ -93,50 +78,6 @@ def first_answers(item, redundancy, rng):
 # -- what changes nothing ---------------------------------------------------------------------------------------
 
 
-def test_the_order_of_answers_changes_no_byte():
-    items, workers, labels, truth = crowd()
-    gold = uniform_gold(truth, 30, seed=0)
-    shuffled = np.random.default_rng(1).permutation(len(items))
-
-    one = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
-    other = HierarchicalDawidSkene(gold_sample="random").fit(
-        items[shuffled], workers[shuffled], labels[shuffled], gold=dict(reversed(gold.items()))
-    )
-
-    for name in ("posteriors_", "confidence_", "confusions_", "counts_", "prior_"):
-        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
-    assert one.objective_ == other.objective_
-    assert one.calibration_ == other.calibration_
-
-
-def test_renaming_items_and_workers_changes_nothing():
-    items, workers, labels, _ = crowd()
-    rename_items, rename_workers = np.random.default_rng(2).permutation(300), np.random.default_rng(3).permutation(9)
-
-    one = HierarchicalDawidSkene().fit(items, workers, labels)
-    other = HierarchicalDawidSkene().fit(rename_items[items], rename_workers[workers], labels)
-
-    np.testing.assert_allclose(other.posteriors_[rename_items], one.posteriors_, atol=1e-9)
-    np.testing.assert_allclose(other.confusions_[rename_workers], one.confusions_, atol=1e-9)
-    np.testing.assert_allclose(other.confidence_[rename_items], one.confidence_, atol=1e-9)
-
-
-def test_renaming_classes_renames_the_answer():
-    items, workers, labels, truth = crowd()
-    rename = np.array([2, 0, 1])
-    gold = uniform_gold(truth, 30, seed=0)
-
-    one = HierarchicalDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
-    other = HierarchicalDawidSkene(gold_sample="random").fit(
-        items, workers, rename[labels], gold={item: rename[label] for item, label in gold.items()}
-    )
-
-    np.testing.assert_array_equal(other.labels_, rename[one.labels_])
-    np.testing.assert_allclose(other.posteriors_[:, rename], one.posteriors_, atol=1e-9)
-    np.testing.assert_allclose(other.confusions_[:, rename][:, :, rename], one.confusions_, atol=1e-9)
-    np.testing.assert_allclose(other.confidence_, one.confidence_, atol=1e-6)
-
-
 def test_half_weights_on_doubled_answers_change_nothing():
     items, workers, labels, _ = crowd()
 
@@ -171,17 +112,6 @@ def test_the_objective_never_falls_while_the_pool_is_held():
 
     assert len(fit.objective) > 5
     assert (np.diff(fit.objective) >= -1e-9 * len(items)).all()
-
-
-def test_results_are_finite_and_sum_to_one_on_odd_crowds():
-    rng = np.random.default_rng(0)
-    for n_items, n_workers, n_classes in ((1, 1, 1), (2, 1, 2), (40, 2, 2), (50, 30, 25), (300, 4, 2)):
-        items = rng.integers(0, n_items, 4 * n_items)
-        model = HierarchicalDawidSkene().fit(
-            items, rng.integers(0, n_workers, 4 * n_items), rng.integers(0, n_classes, 4 * n_items)
-        )
-        np.testing.assert_allclose(model.posteriors_.sum(axis=1), 1, atol=1e-9)
-        assert ((model.confidence_ >= 0) & (model.confidence_ <= 1 + 1e-12)).all()
 
 
 # -- regressions: traps that were seen ----------------------------------------------------------------------------
@@ -254,16 +184,6 @@ def test_random_gold_teaches_the_prior_and_balanced_gold_does_not():
     assert misled.prior_[1] > by_balanced.prior_[1] + 0.05
 
 
-def test_gold_items_are_delivered_as_known():
-    items, workers, labels, truth = crowd()
-    gold = {0: int((labels[0] + 1) % 3), 1: int(truth[1])}
-
-    model = HierarchicalDawidSkene().fit(items, workers, labels, gold=gold)
-
-    assert model.labels_[0] == gold[0]
-    assert model.confidence_[0] == 1.0
-
-
 def test_an_unknown_gold_sample_is_refused():
     with pytest.raises(ValueError, match="gold_sample must be one of"):
         HierarchicalDawidSkene(gold_sample="handpicked")
@@ -283,27 +203,6 @@ def test_a_part_of_the_graph_that_is_too_small_uses_the_pool():
     for worker in (700, 701):
         np.testing.assert_allclose(model.confusions_[model.workers_ == worker][0], model.pooled_, atol=1e-12)
     assert np.abs(model.confusions_[0] - model.pooled_).max() > 0.01
-
-
-def inverted_crowd(seed=0, n_items=600, share=0.15):
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 2, n_items)
-    right = np.where(np.arange(40) < share * 40, 0.08, rng.beta(8, 2, 40))
-    items = np.repeat(np.arange(n_items), 5)
-    workers = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(n_items)])
-    return items, workers, say(one_coin(right, 2), workers, truth[items], rng), truth
-
-
-def test_adversaries_carry_no_information():
-    items, workers, labels, truth = inverted_crowd()
-
-    model = HierarchicalDawidSkene().fit(items, workers, labels)
-
-    assert model.adversaries_.tolist() == [0, 1, 2, 3, 4, 5]
-    assert model.status_ == "adversary"
-    for worker in model.adversaries_:
-        np.testing.assert_allclose(model.confusions_[worker][0], model.confusions_[worker][1])
-    assert (model.labels_ == truth).mean() > (MajorityVote().fit(items, workers, labels).labels_ == truth).mean()
 
 
 def test_twenty_gold_answers_can_confirm_an_inversion():
@@ -336,17 +235,6 @@ def test_a_collapse_falls_back_to_the_pool(monkeypatch):
 
     assert model.status_ == "collapse"
     np.testing.assert_allclose(model.confusions_, np.broadcast_to(model.pooled_, model.confusions_.shape))
-
-
-def test_a_second_collapse_delivers_the_votes(monkeypatch):
-    items, workers, labels, _ = crowd()
-    monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: True)
-
-    model = HierarchicalDawidSkene().fit(items, workers, labels)
-    votes = MajorityVote().fit(items, workers, labels)
-
-    assert model.status_ == "degenerate"
-    np.testing.assert_allclose(model.posteriors_, votes.posteriors_)
 
 
 def test_a_vanished_class_is_a_collapse():

@@ -4,24 +4,13 @@ import numpy as np
 import pytest
 
 from quality.estimators import HierarchicalDawidSkene, MajorityVote, SubtypeDawidSkene, default_estimator
-from quality.estimators.em import prepare
-from quality.estimators.encode import encode, encode_gold
-from quality.estimators.expectation import default_pattern
+from quality.estimators.encode import encode
 from quality.estimators.leave_out import held_out_joint
 from quality.estimators.metrics import majority_accuracy
 from quality.estimators.opinions import MEMBERS
 from quality.estimators.subtype_em import choose_kinds, log_joint, run_kinds
 from tests.support.datasets import load
-from tests.support.twins import one_coin, say, twin, uniform_gold
-
-
-def crowd(n_items=300, n_workers=9, redundancy=4, n_classes=3, seed=2):
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, n_classes, n_items)
-    items = np.repeat(np.arange(n_items), redundancy)
-    workers = np.concatenate([rng.choice(n_workers, redundancy, replace=False) for _ in range(n_items)])
-    confusions = one_coin(rng.uniform(0.55, 0.95, n_workers), n_classes)
-    return items, workers, say(confusions, workers, truth[items], rng), truth
+from tests.support.twins import crowd, one_coin, say, setup_of, twin, uniform_gold
 
 
 def grebes(n_items=400, redundancy=25, seed=0):
@@ -33,11 +22,6 @@ def grebes(n_items=400, redundancy=25, seed=0):
     workers = np.concatenate([rng.choice(40, redundancy, replace=False) for _ in range(n_items)])
     says_one = np.where(truth == 1, 0.9, np.where(grebe, 0.6, 0.03))[items]
     return items, workers, (rng.random(len(items)) < says_one).astype(int), truth
-
-
-def setup_of(items, workers, labels, gold=None, gold_sample=None):
-    answers = encode(items, workers, labels)
-    return prepare(answers, encode_gold(gold, answers), default_pattern(len(answers.classes)), gold_sample)
 
 
 def test_it_is_the_default():
@@ -178,71 +162,7 @@ def test_many_answers_choose_kinds_on_some(monkeypatch):
     assert best.kinds.shape[0] == len(truth)
 
 
-# -- what changes nothing ---------------------------------------------------------------------------------------
-
-
-def test_the_order_of_answers_changes_no_byte():
-    items, workers, labels, truth = crowd()
-    gold = uniform_gold(truth, 30, seed=0)
-    shuffled = np.random.default_rng(1).permutation(len(items))
-
-    one = SubtypeDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
-    other = SubtypeDawidSkene(gold_sample="random").fit(
-        items[shuffled], workers[shuffled], labels[shuffled], gold=dict(reversed(gold.items()))
-    )
-
-    for name in ("posteriors_", "confidence_", "confusions_", "counts_", "prior_"):
-        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
-    assert one.calibration_ == other.calibration_
-
-
-def test_renaming_classes_renames_the_answer():
-    items, workers, labels, truth = crowd()
-    rename = np.array([2, 0, 1])
-    gold = uniform_gold(truth, 30, seed=0)
-
-    one = SubtypeDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
-    other = SubtypeDawidSkene(gold_sample="random").fit(
-        items, workers, rename[labels], gold={item: rename[label] for item, label in gold.items()}
-    )
-
-    np.testing.assert_array_equal(other.labels_, rename[one.labels_])
-    np.testing.assert_allclose(other.posteriors_[:, rename], one.posteriors_, atol=1e-6)
-
-
-def test_renaming_workers_changes_nothing():
-    items, workers, labels, _ = crowd()
-    rename = np.random.default_rng(3).permutation(9)
-
-    one = SubtypeDawidSkene().fit(items, workers, labels)
-    other = SubtypeDawidSkene().fit(items, rename[workers], labels)
-
-    np.testing.assert_allclose(other.posteriors_, one.posteriors_, atol=1e-9)
-    np.testing.assert_allclose(other.confusions_[rename], one.confusions_, atol=1e-9)
-
-
-def test_results_are_finite_and_sum_to_one_on_odd_crowds():
-    rng = np.random.default_rng(0)
-    for n_items, n_workers, n_classes in ((1, 1, 1), (2, 1, 2), (40, 2, 2), (50, 30, 25), (300, 4, 2)):
-        items = rng.integers(0, n_items, 4 * n_items)
-        model = SubtypeDawidSkene().fit(
-            items, rng.integers(0, n_workers, 4 * n_items), rng.integers(0, n_classes, 4 * n_items)
-        )
-        np.testing.assert_allclose(model.posteriors_.sum(axis=1), 1, atol=1e-9)
-        assert ((model.confidence_ >= 0) & (model.confidence_ <= 1 + 1e-12)).all()
-
-
-# -- gold and guards ----------------------------------------------------------------------------------------------
-
-
-def test_gold_items_are_delivered_as_known():
-    items, workers, labels, truth = crowd()
-    gold = uniform_gold(truth, 40, 0) | {0: int((labels[0] + 1) % 3)}
-
-    model = SubtypeDawidSkene(gold_sample="random").fit(items, workers, labels, gold=gold)
-
-    assert model.labels_[0] == gold[0]
-    assert model.confidence_[0] == 1.0
+# -- gold ----------------------------------------------------------------------------------------------
 
 
 def test_posteriors_are_surer_than_confidence_where_errors_are_shared():
@@ -255,29 +175,3 @@ def test_posteriors_are_surer_than_confidence_where_errors_are_shared():
     right = (model.labels_ == crowd_.truth).mean()
     assert model.posteriors_.max(axis=1).mean() > right + 0.08
     assert model.confidence_.mean() == pytest.approx(right, abs=0.08)
-
-
-def test_a_second_collapse_delivers_the_votes(monkeypatch):
-    items, workers, labels, _ = crowd()
-    monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: True)
-
-    model = SubtypeDawidSkene().fit(items, workers, labels)
-
-    assert model.status_ == "degenerate"
-    np.testing.assert_allclose(model.posteriors_, MajorityVote().fit(items, workers, labels).posteriors_)
-
-
-def test_adversaries_carry_no_information():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 600)
-    right = np.where(np.arange(40) < 6, 0.08, rng.beta(8, 2, 40))
-    items = np.repeat(np.arange(600), 5)
-    workers = np.concatenate([rng.choice(40, 5, replace=False) for _ in range(600)])
-    labels = say(one_coin(right, 2), workers, truth[items], rng)
-
-    model = SubtypeDawidSkene().fit(items, workers, labels)
-
-    assert model.adversaries_.tolist() == [0, 1, 2, 3, 4, 5]
-    assert model.status_ == "adversary"
-    for worker in model.adversaries_:
-        np.testing.assert_allclose(model.confusions_[worker][0], model.confusions_[worker][1])
