@@ -22,7 +22,6 @@ from pathlib import Path
 from config.processes import die_with_parent
 
 STEADY_SECONDS = 60.0  # a child that ran this long starts again at once when it dies
-LONGEST_PAUSE = 30.0
 PATIENCE = 12.0  # what children get to finish in, after SIGTERM
 COLOURS = {"postgres": 34, "web": 32, "sweep": 36, "long": 34, "worker": 35, "beat": 33, "demo": 90, "touchstone": 1}
 
@@ -47,6 +46,7 @@ class Child:
     env: dict[str, str] = field(default_factory=dict)
     once: bool = False  # not started again after a good end
     finished: Callable[[], None] = lambda: None  # called after a good end
+    longest_pause: float = 5.0  # seconds before it is started again, however often it died
     broken_by: str = ""  # a line that says it runs on, but is of no more use
     process: subprocess.Popen | None = None
     failures: int = 0
@@ -105,7 +105,7 @@ class Child:
             self.finished()
             return
         self.failures = 0 if now - self.started_at > STEADY_SECONDS else self.failures + 1
-        pause = min(LONGEST_PAUSE, 2.0 ** (self.failures - 1)) if self.failures > 1 else 0.2
+        pause = min(self.longest_pause, 2.0 ** (self.failures - 1)) if self.failures > 1 else 0.2
         self.start_at = now + pause
         say("touchstone", f"{self.name} ended with {_ending(code)}; starting it again in {pause:.1f} s")
 

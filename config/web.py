@@ -1,14 +1,23 @@
 """The web server: granian, which replaces a worker process that dies, however often that happens.
 
 python -m config.web HOST PORT PROCESSES
+
+The site is loaded once, before the workers are forked from this process: one that replaces a dead worker answers at
+once instead of seconds later, and they share the memory of what was loaded.
 """
 
+import gc
 import sys
 from collections import defaultdict, deque
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
+
+from config.processes import die_with_my_parent
 
 #: So many deaths of one worker in a row within granian's 5.5 s, and nothing works here: leave it to the supervisor.
 MOST_DEATHS = 25
@@ -32,7 +41,22 @@ class Respawns(dict[int, float]):
         """Granian forgets between two deaths; the moments are what tells a loop from bad luck."""
 
 
+def load() -> Callable[..., Any]:
+    """The site with its URLs. Opens no connection: those may not be shared between processes."""
+    from config.wsgi import application
+
+    import_module("config.urls")
+    return application
+
+
+def load_in_worker() -> Callable[..., Any]:
+    die_with_my_parent()
+    return load()  # there already where processes are forked; else (macOS) loaded now
+
+
 def main(host: str, port: str, processes: str) -> None:
+    load()
+    gc.freeze()  # a collection would write to, and so copy, what the workers share
     server = Granian(
         "config.wsgi:application",
         address=host,
@@ -48,7 +72,7 @@ def main(host: str, port: str, processes: str) -> None:
         respawn_interval=0.2,
     )
     server.respawned_wrks = Respawns()
-    server.serve()
+    server.serve(target_loader=load_in_worker, wrap_loader=False)
 
 
 if __name__ == "__main__":

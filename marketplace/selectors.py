@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from marketplace.models import (
     Assignment,
@@ -448,7 +448,7 @@ def stars_of(total: RatingSum | None) -> Stars:
     if total is None:
         return Stars()
     share = (total.stars - total.raters) / 4
-    low, high = beta.ppf([0.025, 0.975], 1 + share, 1 + total.raters - share)
+    low, high = betaincinv(1 + share, 1 + total.raters - share, [0.025, 0.975])
     mean = total.stars / total.raters
     return Stars(total.raters, round(mean, 1), round(min(1 + 4 * low, mean), 1), round(max(1 + 4 * high, mean), 1))
 

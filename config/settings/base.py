@@ -185,6 +185,8 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 10_000
 CELERY_TIMEZONE = "UTC"
 #: Seconds between two messages of beat for each step that Celery shares with the sweep; 0: the sweep does it alone.
 STEP_SECONDS = ENV.float("STEP_SECONDS", 1.0)
+#: A process that keeps dying is started again after 1, 2, 4 ... and at most so many seconds.
+RESTART_PAUSE_SECONDS = ENV.float("RESTART_PAUSE_SECONDS", 5.0)
 #: The supervisor starts workers again that took no pulse of beat for so long. More than a task may run.
 WORKER_SILENT_SECONDS = ENV.float("WORKER_SILENT_SECONDS", 90.0)
 CELERY_BEAT_SCHEDULE = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import hypergeom, norm
+from scipy.special import ndtri
 
 #: Fewer errors than this say too little of how confidence and errors go together.
 PPI_ERRORS = 10
@@ -51,6 +51,8 @@ def audit_interval(n_delivered: int, n_audited: int, n_errors: int, level: float
         raise ValueError("n_audited must be at least 1 and at most n_delivered.")
     if not 0 <= n_errors <= n_audited:
         raise ValueError("n_errors must lie between 0 and n_audited.")
+    from scipy.stats import hypergeom  # here: it takes a second that no start of a process should wait for
+
     tail = (1 - level) / 2
     least, most = n_errors, n_delivered - n_audited + n_errors
     # Both tails are monotone in the number of errors among N.
@@ -118,7 +120,7 @@ def ppi_interval(
     slope = float(min(max(slope, 0.0), 1.0))
     estimate = slope * population.mean() + (right - slope * stated).mean()
     error = ((right - slope * stated).var(ddof=1) / n + slope**2 * spread / n_all) ** 0.5
-    away = norm.ppf((1 + level) / 2) * error
+    away = ndtri((1 + level) / 2) * error
     return AccuracyInterval(float(estimate), float(max(estimate - away, 0)), float(min(estimate + away, 1)))
 
 

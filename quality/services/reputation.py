@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Sum
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from core import clock
 from core.models import Watermark
@@ -116,7 +116,7 @@ def shown_intervals(worker: Worker) -> dict[int, tuple[float, float, float]]:
 
 
 def _in_steps(row: Reputation) -> tuple[float, float, float]:
-    upper = float(beta.ppf(0.95, row.a, row.b))
+    upper = float(betaincinv(row.a, row.b, 0.95))
     low, high, mean = (round(value * 20) / 20 for value in (row.score, upper, row.a / (row.a + row.b)))
     return low, high, mean
 

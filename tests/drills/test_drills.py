@@ -113,11 +113,17 @@ def test_f2_celery_and_the_sweep_are_killed_at_work(stack, make_market, seed):
     crowd, generator = Crowd(stack.port, market, seed), random.Random(seed)
 
     async def trouble():
-        for number in range(KILLS_OF_CELERY):
-            if number % 5 == 0:
-                await asyncio.to_thread(inside, stack, "tasks", count=20, seed=seed + number)
+        kills = 0
+        while kills < KILLS_OF_CELERY:
+            if kills % 5 == 0:
+                await asyncio.to_thread(inside, stack, "tasks", count=20, seed=seed + kills)
             await asyncio.sleep(generator.uniform(0.1, 0.5))
-            kill(generator.choice(await some(stack, stack.sweeps if number % 3 == 2 else stack.celery_workers)))
+            workers, sweeps = stack.celery_workers(), stack.sweeps()
+            if generator.random() < 0.2 and sweeps:
+                kill(generator.choice(sweeps))
+            elif workers:
+                kill(generator.choice(workers))
+                kills += 1
 
     live(crowd, trouble)
     nothing_was_lost(stack, market, crowd)

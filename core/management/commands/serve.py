@@ -163,7 +163,8 @@ class Command(BaseCommand):
         beat = ["beat", "--schedule", str(settings.DATA_DIR / "beat"), "--pidfile", "", "--loglevel", "warning"]
 
         def child(name: str, argv: list[str], **more: Any) -> Child:
-            return Child(name, argv, env=common | {"TOUCHSTONE_PROCESS": name}, **more)
+            env = common | {"TOUCHSTONE_PROCESS": name}
+            return Child(name, argv, env=env, longest_pause=settings.RESTART_PAUSE_SECONDS, **more)
 
         # A pool process that is killed takes the lock of the pool's queue with it: no other gets a task from then on.
         later = [child("worker", celery + worker, broken_by="exited with 'signal"), child("beat", celery + beat)]
