@@ -52,3 +52,8 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]
+
+
+def add_step(name: str, step: Callable[[], int], seconds: float) -> None:
+    """A step of an app that stands above this one; called once, when that app is ready."""
+    STEPS.append((name, step, seconds))

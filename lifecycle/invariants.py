@@ -255,7 +255,7 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         """,
     ),
     "W7": (
-        "While a batch runs, no HIT has retired with fewer answers than its mode asks for at least",
+        "While a batch runs, no HIT has retired before its own end with fewer answers than its mode asks for at least",
         """
         SELECT h.id AS hit, r.least, count(a.id) AS answers FROM marketplace_hit h
         JOIN marketplace_batch b
@@ -264,7 +264,9 @@ STATEMENTS: dict[str, tuple[str, str]] = {
             WHEN 'fixed' THEN (b.design #>> '{rules,answers}')::int
             WHEN 'sampled' THEN 1 ELSE (b.design #>> '{rules,min_answers}')::int END AS least) r
         LEFT JOIN marketplace_assignment a ON a.hit_id = h.id AND a.submitted_at IS NOT NULL
-        WHERE h.state = 1 AND h.lane = 0 GROUP BY h.id, r.least HAVING count(a.id) < least(r.least, h.max_assignments)
+        WHERE h.state = 1 AND h.lane = 0 AND NOT EXISTS (
+            SELECT FROM marketplace_hitdata d WHERE d.hit_id = h.id AND d.overrides ? 'ended_at')
+        GROUP BY h.id, r.least HAVING count(a.id) < least(r.least, h.max_assignments)
         """,
     ),
     "W9": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,8 +38,11 @@ def post_row(
     group: str | None = None,
     key: Mapping[str, Any] | None = None,
     explanation: str = "",
+    places: int | None = None,
 ) -> Posted:
     """Add one row to an open batch. `key` maps questions to accepted answers and makes the row a gold question.
+
+    `places`: so many answers are asked, whatever the rules say, and none is asked again: there is no repair reserve.
 
     Raises
     ------
@@ -54,11 +58,11 @@ def post_row(
     about = {"external_id": external_id, "priority": priority, "group": group, "explanation": explanation or None}
     row = checked_row(batch, data, about, key or {})
     try:
-        return write(batch, row)
+        return write(batch, row, places)
     except IntegrityError as error:
         if "hit_external_id_once" not in str(error):
             raise
-        return write(batch, row)  # the same id was posted at the same moment, and is there now
+        return write(batch, row, places)  # the same id was posted at the same moment, and is there now
 
 
 def checked_row(batch: Batch, data: Mapping[str, Any], about: dict[str, Any], key: Mapping[str, Any]) -> Row:
@@ -83,9 +87,13 @@ def checked_row(batch: Batch, data: Mapping[str, Any], about: dict[str, Any], ke
 
 
 @transaction.atomic
-def write(batch: Batch, row: Row) -> Posted:
+def write(batch: Batch, row: Row, answers: int | None = None) -> Posted:
     asked = media.ask_for(requester=batch.project.requester, addresses=[RowCheck.of(batch.design).media_of(row.data)])
-    places = Places(rules_of(batch), batch.price, None, secrets.token_hex(8))
+    rules = rules_of(batch)
+    if answers is not None:
+        rules = replace(rules, mode="fixed", answers=answers)
+    expected = expected_answers(rules) if answers is None else 0
+    places = Places(rules, batch.price, None, secrets.token_hex(8))
     (copied,) = copy_rows(batch=batch, rows=[row], first_index=0, places=places, parked=asked.missing_in_row)
     posting.lock_open(batch)
     hit = Hit.objects.get(pk=copied.hit_id)
@@ -94,5 +102,5 @@ def write(batch: Batch, row: Row) -> Posted:
         keep_keys(batch, [copied])
         posting.take_from_day_budget(batch=batch, amount=hit.funded * batch.price)
         posting.add_levels(batch=batch, levels={row.priority})
-        posting.fund(batch=batch, places=hit.funded, expected=expected_answers(rules_of(batch)), key=f"row:{hit.pk}")
+        posting.fund(batch=batch, places=hit.funded, expected=expected, key=f"row:{hit.pk}")
     return Posted(hit, HitData.objects.get(pk=hit.pk), copied.is_new)

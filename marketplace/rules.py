@@ -111,7 +111,7 @@ class Rules:
         whole("max_answers", 1, 1000)
         whole("answers", 1, 1000)
         whole("estimated_seconds", 1, 86_400, optional=True)
-        whole("assignment_seconds", 30, 30 * 86_400)
+        whole("assignment_seconds", 30, 365 * 86_400)
         whole("auto_approve_seconds", 0, 30 * 86_400)
         whole("undo_seconds", 0, 60)
         share("gold_share", 0, 0.5)

@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class MturkConfig(AppConfig):
     name = "mturk"
     verbose_name = "Mechanical Turk"
+
+    def ready(self) -> None:
+        """The sweep stands below this app and cannot know its steps by itself."""
+        from lifecycle.clock import add_step
+        from mturk.services import hits, tokens
+
+        add_step("mturk expiry", hits.expire_due, 1.0)
+        add_step("mturk tokens", tokens.forget_old_tokens, 600.0)

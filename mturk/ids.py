@@ -48,11 +48,12 @@ def worker_id(code: str) -> str:
 
 
 def codes_like(worker_id: str) -> tuple[str, str] | None:
-    """The range of pseudonyms behind an A... id, its first and its end; None for what is none of ours.
+    """The range of pseudonyms behind an A... id, its least and its greatest in any order of letters and digits (base 32
+    has no 8 or 9, and digits go first); None for what is none of ours.
 
     >>> codes_like("AK7Q2M4ZP3XA5B")
-    ('WK7Q2M4ZP3XA5B', 'WK7Q2M4ZP3XA5B~')
+    ('WK7Q2M4ZP3XA5B', 'WK7Q2M4ZP3XA5BZZZ')
     """
     if not re.fullmatch(r"A[A-Z2-7]{13}", worker_id):
         return None
-    return "W" + worker_id[1:], "W" + worker_id[1:] + "~"
+    return "W" + worker_id[1:], "W" + worker_id[1:] + "ZZZ"

@@ -1,6 +1,8 @@
-"""What only the dialect needs: access keys. Everything else is the market's own rows."""
+"""What only the dialect needs: keys, HIT types, a HIT's question as sent. All else is the market's own rows."""
 
 from __future__ import annotations
+
+import uuid
 
 from django.db import models
 from django.utils import timezone
@@ -20,3 +22,85 @@ class AccessKey(models.Model):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class HitType(models.Model):
+    """Seven values under one id. Its HITs stand in standing batches of the market, see `Standing`."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    group_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    requester = models.ForeignKey("marketplace.Requester", on_delete=models.PROTECT, related_name="hit_types")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the seven values, normalised.")
+    title = models.CharField(max_length=128)
+    description = models.TextField()
+    keywords = models.CharField(max_length=1000, blank=True)
+    reward = models.BigIntegerField(help_text="Micros.")
+    assignment_seconds = models.PositiveIntegerField()
+    auto_approve_seconds = models.PositiveIntegerField()
+    requirements = models.JSONField(default=list, help_text="As sent.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["requester", "fingerprint"], name="hit_type_once")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Standing(models.Model):
+    """The standing batch that takes the HITs of one type that ask the same questions."""
+
+    hit_type = models.ForeignKey(HitType, on_delete=models.PROTECT, related_name="standings")
+    questions_hash = models.CharField(max_length=64)
+    batch = models.OneToOneField("marketplace.Batch", on_delete=models.PROTECT, related_name="mturk_standing")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["hit_type", "questions_hash"], name="standing_once")]
+
+    def __str__(self) -> str:
+        return f"{self.hit_type} in {self.batch}"
+
+
+class MturkHit(models.Model):
+    """What this dialect knows of a HIT beside the market's row; its status is computed, never stored."""
+
+    hit = models.OneToOneField("marketplace.Hit", primary_key=True, on_delete=models.PROTECT, related_name="mturk")
+    requester = models.ForeignKey(
+        "marketplace.Requester", on_delete=models.PROTECT, related_name="mturk_hits", db_index=False
+    )
+    hit_type = models.ForeignKey(HitType, on_delete=models.PROTECT, related_name="hits", db_index=False)
+    question = models.TextField(help_text="The XML, exactly as sent.")
+    annotation = models.CharField(max_length=255, blank=True)
+    layout_id = models.CharField(max_length=64, blank=True)
+    expires_at = models.DateTimeField()
+    is_reviewing = models.BooleanField(default=False, help_text="Set aside by UpdateHITReviewStatus.")
+    disposed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "Mechanical Turk HIT"
+        indexes = [
+            models.Index("requester", models.F("hit").desc(), name="mturk_hit_newest"),
+            models.Index("hit_type", models.F("hit").desc(), name="mturk_hit_of_type"),
+            models.Index(fields=["expires_at"], name="mturk_hit_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hit}"
+
+
+class RequestToken(models.Model):
+    """A UniqueRequestToken that was used. The row is held before the work, so equal calls at once do it once."""
+
+    requester = models.ForeignKey("marketplace.Requester", on_delete=models.CASCADE, related_name="+")
+    operation = models.CharField(max_length=40)
+    token = models.CharField(max_length=64)
+    made = models.CharField(max_length=64, blank=True, help_text="Id of what came of it.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["requester", "operation", "token"], name="request_token_once")]
+        indexes = [models.Index(fields=["created_at"], name="request_token_by_age")]
+
+    def __str__(self) -> str:
+        return self.token

@@ -58,7 +58,7 @@ def _answer(request: HttpRequest) -> dict[str, Any]:
     members = wire.checked(content, operation)
     try:
         with transaction.atomic():
-            return wire.told(operations.BY_NAME[operation.name](key.requester, members))
+            return wire.told(operations.named(operation.name)(key, members))
     except errors.DomainError as refusal:
         raise as_request_error(refusal) from refusal
 

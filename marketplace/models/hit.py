@@ -81,6 +81,7 @@ class HitData(models.Model):
     external_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001  NULL: may repeat
     row_hash = models.BigIntegerField(db_index=True)
     data = models.JSONField()
+    #: `ended_at`: when its own time was over, before that of its batch.
     overrides = models.JSONField(null=True, blank=True, help_text="Question, expiry or annotation of this HIT alone.")
     created_at = models.DateTimeField(default=timezone.now, db_default=Now())
 

@@ -1,16 +1,47 @@
-"""The operations by name: each takes the requester and the members of a request, and returns those of the answer."""
+"""The operations by name: each takes the caller's key and the members of a request, and returns those of the answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from marketplace.models import Requester
-from mturk.operations import money
+from mturk.errors import RequestError
+from mturk.models import AccessKey
+from mturk.operations import assignments, hits, money, workers
 
 Members = Mapping[str, Any]
-Operation = Callable[[Requester, Members], dict[str, Any]]
+Operation = Callable[[AccessKey, Members], dict[str, Any]]
 
 BY_NAME: dict[str, Operation] = {
     "GetAccountBalance": money.get_account_balance,
+    "SendBonus": money.send_bonus,
+    "ListBonusPayments": money.list_bonus_payments,
+    "CreateHITType": hits.create_hit_type,
+    "CreateHIT": hits.create_hit,
+    "CreateHITWithHITType": hits.create_hit_with_hit_type,
+    "GetHIT": hits.get_hit,
+    "ListHITs": hits.list_hits,
+    "ListReviewableHITs": hits.list_reviewable_hits,
+    "ListHITsForQualificationType": hits.list_hits_for_qualification_type,
+    "UpdateExpirationForHIT": hits.update_expiration_for_hit,
+    "UpdateHITReviewStatus": hits.update_hit_review_status,
+    "UpdateHITTypeOfHIT": hits.update_hit_type_of_hit,
+    "CreateAdditionalAssignmentsForHIT": hits.create_additional_assignments_for_hit,
+    "DeleteHIT": hits.delete_hit,
+    "ListAssignmentsForHIT": assignments.list_assignments_for_hit,
+    "GetAssignment": assignments.get_assignment,
+    "ApproveAssignment": assignments.approve_assignment,
+    "RejectAssignment": assignments.reject_assignment,
+    "CreateWorkerBlock": workers.create_worker_block,
+    "DeleteWorkerBlock": workers.delete_worker_block,
+    "ListWorkerBlocks": workers.list_worker_blocks,
+    "NotifyWorkers": workers.notify_workers,
 }
+
+
+def named(name: str) -> Operation:
+    """Raises `RequestError` for an operation of the API that is not built here."""
+    operation = BY_NAME.get(name)
+    if operation is None:
+        raise RequestError("NotImplemented", f"{name} is not there yet. Nothing was changed.")
+    return operation

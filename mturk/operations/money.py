@@ -1,21 +1,32 @@
-"""The balance. Prices, bonuses and fees are the market's own (payments/)."""
+"""The balance and bonuses. Prices, bonuses and fees are the market's own (payments/)."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
+from django.db import connection
 from django.db.models import Sum
 
-from marketplace.models import Batch, Requester
+from lifecycle.bonus import pay_bonus
+from marketplace.models import Assignment, Batch
+from mturk import ids, people, status
+from mturk.amounts import dollars, micros
+from mturk.errors import RequestError
+from mturk.models import AccessKey
+from mturk.operations.assignments import assignment_of, wrong_state
+from mturk.operations.hits import hit_of
+from mturk.paging import Page
+from mturk.services import tokens
 from payments.models import Account
 from payments.selectors import balance
 
-MICROS_PER_CENT = 10_000
 
-
-def get_account_balance(requester: Requester, members: Mapping[str, Any]) -> dict[str, Any]:
+def get_account_balance(key: AccessKey, members: Mapping[str, Any]) -> dict[str, Any]:
     """What can be spent, and what is put aside for HITs."""
+    requester = key.requester
     batches = Batch.objects.filter(project__requester=requester).values("pk")
     kinds = (Account.Kind.ESCROW, Account.Kind.REPAIR)
     held = Account.objects.filter(kind__in=kinds, owner_id__in=batches).aggregate(sum=Sum("balance"))["sum"]
@@ -23,11 +34,68 @@ def get_account_balance(requester: Requester, members: Mapping[str, Any]) -> dic
     return {"AvailableBalance": dollars(available), "OnHoldBalance": dollars(held or 0)}
 
 
-def dollars(micros: int) -> str:
-    """Two decimals, rounded down: nobody can spend half a cent.
+def send_bonus(key: AccessKey, members: Mapping[str, Any]) -> dict[str, Any]:
+    token = members.get("UniqueRequestToken")
+    tokens.hold_token(requester=key.requester, operation="SendBonus", token=token)
+    assignment = assignment_of(key.requester, members["AssignmentId"])
+    if people.worker_ids(key.requester, [assignment.worker_id])[assignment.worker_id] != members["WorkerId"]:
+        raise RequestError("InvalidParameterValue", "WorkerId: the assignment is another worker's.")
+    if assignment.state not in status.ANSWERED:
+        raise wrong_state("Submitted,Approved,Rejected")
+    pay_bonus(
+        assignment=assignment,
+        amount=micros(members["BonusAmount"]),
+        reason=members["Reason"],
+        key=uuid.uuid4().hex,
+        by=key.made_by,
+    )
+    return {}
 
-    >>> dollars(1_999_999), dollars(0)
-    ('1.99', '0.00')
-    """
-    cents = micros // MICROS_PER_CENT
-    return f"{cents // 100}.{cents % 100:02d}"
+
+# Keys begin with `bonus:` and the assignment; the operators go by the index whatever the collation.
+BONUSES = """
+SELECT t.id, a.id, e.amount, t.memo, t.created_at
+FROM unnest(%(assignments)s::bigint[]) AS a(id)
+JOIN payments_transfer t ON t.key ~>=~ ('bonus:' || a.id || ':') AND t.key ~<~ ('bonus:' || a.id || ';')
+JOIN payments_entry e ON e.transfer_id = t.id
+JOIN payments_account c ON c.id = e.account_id AND c.kind = 'worker:payable'
+WHERE t.id > %(after)s ORDER BY t.id LIMIT %(most)s
+"""
+
+
+class Bonus(NamedTuple):
+    pk: int
+    assignment_id: int
+    amount: int
+    reason: str
+    at: datetime
+
+
+def list_bonus_payments(key: AccessKey, members: Mapping[str, Any]) -> dict[str, Any]:
+    if ("HITId" in members) == ("AssignmentId" in members):
+        raise RequestError("AWS.MissingParameters", "Give either HITId or AssignmentId.")
+    if "HITId" in members:
+        hit = hit_of(key.requester, members["HITId"])
+        given = list(Assignment.objects.filter(hit=hit.pk))
+    else:
+        given = [assignment_of(key.requester, members["AssignmentId"])]
+    by_id = {row.pk: row for row in given}
+    named = members.get("HITId") or members["AssignmentId"]
+    page = Page(members, "ListBonusPayments", key.requester_id, named)
+    with connection.cursor() as cursor:
+        about: dict[str, Any] = {"assignments": list(by_id), "after": int(page.after or 0), "most": page.size + 1}
+        cursor.execute(BONUSES, about)
+        found = [Bonus(*row) for row in cursor.fetchall()]
+    shown, paging = page.cut(found, lambda bonus: bonus.pk)
+    names = people.worker_ids(key.requester, [row.worker_id for row in given])
+    return {**paging, "BonusPayments": [_told(bonus, by_id[bonus.assignment_id], names) for bonus in shown]}
+
+
+def _told(bonus: Bonus, assignment: Assignment, names: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "WorkerId": names[assignment.worker_id],
+        "BonusAmount": dollars(bonus.amount),
+        "AssignmentId": ids.written(assignment.public_id),
+        "Reason": bonus.reason,
+        "GrantTime": bonus.at,
+    }

@@ -1,0 +1,171 @@
+"""HITs and HIT types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from marketplace.models import Requester
+from mturk import ids, requirements, status
+from mturk.amounts import dollars
+from mturk.errors import RequestError, does_not_exist
+from mturk.models import AccessKey, HitType, MturkHit
+from mturk.paging import Page
+from mturk.services import hits, tokens
+from mturk.services.hit_types import find_or_make_type
+
+Members = Mapping[str, Any]
+#: Members that no operation here takes yet.
+COMING = ("AssignmentReviewPolicy", "HITReviewPolicy", "HITLayoutId", "HITLayoutParameters")
+
+
+def hits_of(requester: Requester) -> QuerySet[MturkHit]:
+    return MturkHit.objects.filter(requester=requester).select_related("hit__data_row", "hit_type")
+
+
+def hit_of(requester: Requester, name: str) -> MturkHit:
+    """Raises `HITDoesNotExist`, also for another's."""
+    public_id = ids.read(name)
+    row = hits_of(requester).filter(hit__data_row__public_id=public_id).first() if public_id else None
+    if row is None:
+        raise does_not_exist("HIT", name)
+    return row
+
+
+def type_of(requester: Requester, name: str) -> HitType:
+    public_id = ids.read(name)
+    found = HitType.objects.filter(requester=requester, public_id=public_id).first() if public_id else None
+    if found is None:
+        raise does_not_exist("HITType", name)
+    return found
+
+
+def create_hit_type(key: AccessKey, members: Members) -> dict[str, Any]:
+    return {"HITTypeId": ids.written(find_or_make_type(requester=key.requester, members=members).public_id)}
+
+
+def create_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    token = _token(key, members)
+    return _post(find_or_make_type(requester=key.requester, members=members), members, token)
+
+
+def create_hit_with_hit_type(key: AccessKey, members: Members) -> dict[str, Any]:
+    token = _token(key, members)
+    return _post(type_of(key.requester, members["HITTypeId"]), members, token)
+
+
+def _token(key: AccessKey, members: Members) -> int | None:
+    """Both operations share their tokens."""
+    return tokens.hold_token(requester=key.requester, operation="CreateHIT", token=members.get("UniqueRequestToken"))
+
+
+def _post(hit_type: HitType, members: Members, token: int | None) -> dict[str, Any]:
+    coming = [name for name in COMING if members.get(name)]
+    if coming:
+        raise RequestError("NotImplemented", f"{', '.join(coming)}: not there yet. Leave it out.")
+    if "Question" not in members:
+        raise RequestError("AWS.MissingParameters", "Question must be there.")
+    made = hits.post_hit(
+        hit_type=hit_type,
+        question=members["Question"],
+        lifetime=members["LifetimeInSeconds"],
+        assignments=members.get("MaxAssignments", 1),
+        annotation=members.get("RequesterAnnotation", ""),
+    )
+    row = hits_of(hit_type.requester).get(pk=made.pk)
+    tokens.note_made(token, hits.written_id(row))
+    return {"HIT": told([row])[0]}
+
+
+def get_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    return {"HIT": told([hit_of(key.requester, members["HITId"])])[0]}
+
+
+def list_hits(key: AccessKey, members: Members) -> dict[str, Any]:
+    return _page(hits_of(key.requester).filter(disposed_at=None), members, "ListHITs", key.requester_id)
+
+
+def list_reviewable_hits(key: AccessKey, members: Members) -> dict[str, Any]:
+    wanted, named = members.get("Status", "Reviewable"), members.get("HITTypeId", "")
+    rows = status.reviewable(hits_of(key.requester), reviewing=wanted == "Reviewing")
+    if named:
+        rows = rows.filter(hit_type=type_of(key.requester, named))
+    return _page(rows, members, "ListReviewableHITs", key.requester_id, wanted, named)
+
+
+def list_hits_for_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
+    named = members["QualificationTypeId"]
+    asking = HitType.objects.filter(
+        requester=key.requester, requirements__contains=[{"QualificationTypeId": named}]
+    ).values("pk")
+    rows = hits_of(key.requester).filter(disposed_at=None, hit_type__in=asking)
+    return _page(rows, members, "ListHITsForQualificationType", key.requester_id, named)
+
+
+def _page(rows: QuerySet[MturkHit], members: Members, *scope: Any) -> dict[str, Any]:
+    shown, about = Page(members, *scope).of(rows, newest_first=True)
+    return {**about, "HITs": told(shown)}
+
+
+def update_expiration_for_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    hits.set_expiry(row=hit_of(key.requester, members["HITId"]), at=members["ExpireAt"])
+    return {}
+
+
+def update_hit_review_status(key: AccessKey, members: Members) -> dict[str, Any]:
+    hits.set_reviewing(row=hit_of(key.requester, members["HITId"]), revert=members.get("Revert", False))
+    return {}
+
+
+def update_hit_type_of_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    row = hit_of(key.requester, members["HITId"])
+    hits.change_type(row=row, hit_type=type_of(key.requester, members["HITTypeId"]))
+    return {}
+
+
+def create_additional_assignments_for_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    token = members.get("UniqueRequestToken")
+    tokens.hold_token(requester=key.requester, operation="CreateAdditionalAssignmentsForHIT", token=token)
+    row = hit_of(key.requester, members["HITId"])
+    hits.add_assignments(row=row, more=members["NumberOfAdditionalAssignments"])
+    return {}
+
+
+def delete_hit(key: AccessKey, members: Members) -> dict[str, Any]:
+    hits.delete_hit(row=hit_of(key.requester, members["HITId"]))
+    return {}
+
+
+def told(rows: Sequence[MturkHit]) -> list[dict[str, Any]]:
+    """HIT structures; two queries for all of them."""
+    standings = status.standings(rows)
+    return [_told(row, standings[row.pk]) for row in rows]
+
+
+def _told(row: MturkHit, standing: status.Progress) -> dict[str, Any]:
+    hit_type = row.hit_type
+    return {
+        "HITId": hits.written_id(row),
+        "HITTypeId": ids.written(hit_type.public_id),
+        "HITGroupId": ids.written(hit_type.group_id),
+        "HITLayoutId": row.layout_id or None,
+        "CreationTime": row.created_at,
+        "Title": hit_type.title,
+        "Description": hit_type.description,
+        "Question": row.question,
+        "Keywords": hit_type.keywords,
+        "HITStatus": standing.status,
+        "MaxAssignments": row.hit.max_assignments,
+        "Reward": dollars(hit_type.reward),
+        "AutoApprovalDelayInSeconds": hit_type.auto_approve_seconds,
+        "Expiration": row.expires_at,
+        "AssignmentDurationInSeconds": hit_type.assignment_seconds,
+        "RequesterAnnotation": row.annotation or None,
+        "QualificationRequirements": [requirements.told(one) for one in hit_type.requirements],
+        "HITReviewStatus": "NotReviewed",
+        "NumberOfAssignmentsPending": standing.pending,
+        "NumberOfAssignmentsAvailable": standing.available,
+        "NumberOfAssignmentsCompleted": standing.completed,
+    }

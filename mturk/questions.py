@@ -1,0 +1,112 @@
+"""The XML of a question: read safely (bytes, no entities, no network), told apart, and kept as it was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from lxml import etree
+
+from mturk.errors import RequestError
+
+SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/"
+#: Root and its schema, as the namespace must name it.
+EXTERNAL = f"{{{SCHEMAS}2006-07-14/ExternalQuestion.xsd}}"
+HTML = f"{{{SCHEMAS}2011-11-11/HTMLQuestion.xsd}}"
+FORMS = (f"{{{SCHEMAS}2005-10-01/QuestionForm.xsd}}", f"{{{SCHEMAS}2017-11-06/QuestionForm.xsd}}")
+LONGEST = 65_535
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What kind of question it is; `url` of an external one."""
+
+    kind: str
+    url: str = ""
+
+
+def parse(text: str) -> etree._Element:
+    """The root of an XML text.
+
+    Raises
+    ------
+    RequestError
+        `XMLParseError`
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(text.strip().encode(), parser)
+    except (etree.XMLSyntaxError, UnicodeEncodeError) as error:
+        raise unreadable(str(error)) from None
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
+        raise unreadable("A DOCTYPE is not allowed.")
+    return root
+
+
+def unreadable(why: str) -> RequestError:
+    return RequestError(
+        "XMLParseError", f"There was an error parsing the XML question or answer data in your request. {why}"
+    )
+
+
+def read_question(text: str) -> Asked:
+    """Which of the three kinds a question is, once what every one must have is there.
+
+    Raises
+    ------
+    RequestError
+        `XMLParseError`, or `InvalidParameterValue` for one that is too long.
+    """
+    if len(text.encode(errors="replace")) > LONGEST:
+        raise RequestError("InvalidParameterValue", f"Question: at most {LONGEST} bytes of UTF-8.")
+    root = parse(text)
+    if root.tag == f"{EXTERNAL}ExternalQuestion":
+        return _external(root)
+    if root.tag == f"{HTML}HTMLQuestion":
+        _one(root, f"{HTML}HTMLContent")
+        _height(root, HTML)
+        return Asked("HTMLQuestion")
+    for name in FORMS:
+        if root.tag == f"{name}QuestionForm":
+            _check_form(root, name)
+            return Asked("QuestionForm")
+    raise unreadable(f"The root must be an ExternalQuestion, HTMLQuestion or QuestionForm in its namespace: {root.tag}")
+
+
+def _external(root: etree._Element) -> Asked:
+    url = _one(root, f"{EXTERNAL}ExternalURL")
+    _height(root, EXTERNAL)
+    parts = urlsplit(url)
+    allowed = ("https", "http") if settings.DEBUG or parts.hostname in ("localhost", "127.0.0.1") else ("https",)
+    if parts.scheme not in allowed or not parts.hostname:
+        raise RequestError("InvalidParameterValue", f"ExternalURL must be an https address: {url}")
+    return Asked("ExternalQuestion", url)
+
+
+def _one(root: etree._Element, tag: str) -> str:
+    found = root.findall(tag)
+    text = (found[0].text or "").strip() if len(found) == 1 else ""
+    if not text:
+        raise unreadable(f"There must be one {etree.QName(tag).localname}, and not an empty one.")
+    return text
+
+
+def _height(root: etree._Element, name: str) -> None:
+    if not _one(root, f"{name}FrameHeight").isdecimal():
+        raise unreadable("FrameHeight must be a whole number of pixels, 0 to fit the window.")
+
+
+def _check_form(root: etree._Element, name: str) -> None:
+    questions = root.findall(f"{name}Question")
+    if not questions:
+        raise unreadable("A QuestionForm needs at least one Question.")
+    known: set[str] = set()
+    for question in questions:
+        identifier = _one(question, f"{name}QuestionIdentifier")
+        if identifier in known:
+            raise unreadable(f"Two questions are called {identifier}.")
+        known.add(identifier)
+        for part in ("QuestionContent", "AnswerSpecification"):
+            if question.find(f"{name}{part}") is None:
+                raise unreadable(f"Question {identifier} needs a {part}.")

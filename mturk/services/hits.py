@@ -1,0 +1,226 @@
+"""HITs of this dialect: posted, extended, expired, moved and deleted, all on the market's own rows and money."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from core import clock
+from core.models import Watermark
+from core.states import move
+from lifecycle.apart import apart
+from lifecycle.digest import lock_hits
+from lifecycle.post_row import post_row
+from marketplace.models import Assignment, Batch, Hit, HitData
+from marketplace.services import posting
+from marketplace.services.judging import purse_of, purses_of
+from marketplace.services.places import release_unneeded
+from mturk import ids, status
+from mturk.errors import RequestError
+from mturk.models import HitType, MturkHit
+from mturk.questions import read_question
+from mturk.services.hit_types import YEAR, in_range, standing_batch
+from payments.services.escrow import give_back, lock_purses
+
+#: HITs made with fewer assignments never reach this many.
+MANY = 10
+LONGEST_ANNOTATION = 255
+#: An expiry may be committed this long after it was computed.
+SLACK = timedelta(seconds=60)
+
+
+@transaction.atomic
+def post_hit(
+    *, hit_type: HitType, question: str, lifetime: int, assignments: int = 1, annotation: str = ""
+) -> MturkHit:
+    """A HIT with its places paid for.
+
+    Raises
+    ------
+    RequestError, InsufficientFunds
+        Nothing is stored then.
+    """
+    in_range("LifetimeInSeconds", lifetime, 30, YEAR)
+    in_range("MaxAssignments", assignments, 1, posting.MOST_PLACES)
+    if len(annotation) > LONGEST_ANNOTATION or "\0" in annotation:
+        raise RequestError("InvalidParameterValue", f"RequesterAnnotation: at most {LONGEST_ANNOTATION} characters.")
+    asked = read_question(question)
+    batch = standing_batch(hit_type=hit_type)
+    # Equal questions have equal rows; the question itself stays beside, since rows are what workers are shown.
+    data = {"question": asked.kind, "sha256": hashlib.sha256(question.encode()).hexdigest()}
+    posted = post_row(batch=batch, data=data, places=assignments)
+    now = clock.now()
+    return MturkHit.objects.create(
+        hit=posted.hit,
+        requester_id=hit_type.requester_id,
+        hit_type=hit_type,
+        question=question,
+        annotation=annotation,
+        expires_at=now + timedelta(seconds=lifetime),
+        created_at=now,
+    )
+
+
+def lock(row: MturkHit) -> MturkHit:
+    """The row as it is now, its HIT locked."""
+    lock_hits([row.pk])
+    return MturkHit.objects.select_related("hit", "hit_type").get(pk=row.pk)
+
+
+def _batch(row: MturkHit) -> Batch:
+    return Batch.objects.select_related("project__requester").get(pk=row.hit.batch_id)
+
+
+@transaction.atomic
+def set_expiry(*, row: MturkHit, at: datetime) -> MturkHit:
+    """Past: it takes no more workers, and what nobody accepted is released. Future: it takes them again.
+
+    Raises
+    ------
+    RequestError, InsufficientFunds
+    """
+    row = lock(row)
+    _need_alive(row)
+    now = clock.now()
+    if at <= now:
+        MturkHit.objects.filter(pk=row.pk).update(expires_at=min(row.expires_at, now))
+        _stop(row)
+    else:
+        MturkHit.objects.filter(pk=row.pk).update(expires_at=at)
+        _offer_again(row)
+    return lock(row)
+
+
+def _need_alive(row: MturkHit) -> None:
+    if row.disposed_at is not None:
+        status.need(row, "Assignable", "Unassignable", "Reviewable", "Reviewing")
+
+
+def _stop(row: MturkHit) -> None:
+    """Nobody is offered it any more; places that are held can still be answered and are paid."""
+    if row.hit.state == Hit.State.OPEN:
+        move(row.hit, Hit.State.RETIRED)
+        HitData.objects.filter(pk=row.pk).update(overrides={"ended_at": clock.now().isoformat()})
+    release_unneeded(hit_ids=[row.pk], purses=purses_of([_batch(row)]))
+
+
+def _offer_again(row: MturkHit) -> None:
+    """Places that had expired are paid for anew."""
+    left = row.hit.max_assignments - row.hit.taken
+    if row.hit.state != Hit.State.RETIRED or left <= 0:
+        return
+    batch = _batch(row)
+    posting.lock_open(batch)
+    posting.fund(batch=batch, places=left, key=f"again:{row.pk}:{uuid.uuid4().hex}")
+    Hit.objects.filter(pk=row.pk).update(funded=F("funded") + left)
+    move(row.hit, Hit.State.OPEN)
+    HitData.objects.filter(pk=row.pk).update(overrides=None)
+    posting.add_levels(batch=batch, levels={row.hit.priority})
+    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=False)
+
+
+@transaction.atomic
+def add_assignments(*, row: MturkHit, more: int) -> None:
+    """So many assignments more, paid for now; of an expired HIT, when it is offered again.
+
+    Raises
+    ------
+    RequestError, InsufficientFunds
+    """
+    row = lock(row)
+    _need_alive(row)
+    before = row.hit.max_assignments
+    if before < MANY <= before + more:
+        raise RequestError(
+            "InvalidMaximumAssignmentsIncrease",
+            f"A HIT made with fewer than {MANY} assignments cannot come to have {MANY} or more.",
+        )
+    in_range("NumberOfAdditionalAssignments", more, 1, posting.MOST_PLACES - before)
+    if row.expires_at <= clock.now():
+        _stop(row)
+        Hit.objects.filter(pk=row.pk).update(max_assignments=F("max_assignments") + more)
+        return
+    if not posting.ask_for_more(batch=_batch(row), answers=more, hit_ids=[row.pk]):
+        raise RequestError("InvalidHITState", "This HIT was taken out of work by a person. It takes no assignments.")
+    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=False)
+
+
+@transaction.atomic
+def set_reviewing(*, row: MturkHit, revert: bool) -> None:
+    """Reviewable -> Reviewing, or back."""
+    row = lock(row)
+    status.need(row, "Reviewing" if revert else "Reviewable")
+    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=not revert)
+
+
+@transaction.atomic
+def delete_hit(*, row: MturkHit) -> None:
+    """Disposed of, once every answer is decided; what was put aside and is not owed goes back."""
+    row = lock(row)
+    standing = status.need(row, "Reviewable")
+    if standing.submitted:
+        raise RequestError(
+            "InvalidHITState",
+            f"This HIT is currently in the state 'Reviewable', with {standing.submitted} assignments that are neither"
+            " approved nor rejected. Decide them first.",
+        )
+    _stop(row)
+    MturkHit.objects.filter(pk=row.pk).update(disposed_at=clock.now())
+
+
+@transaction.atomic
+def change_type(*, row: MturkHit, hit_type: HitType) -> None:
+    """Move a HIT that nobody has taken yet to another type, with its money.
+
+    Raises
+    ------
+    RequestError, InsufficientFunds
+    """
+    row = lock(row)
+    _need_alive(row)
+    if row.hit_type_id == hit_type.pk:
+        return
+    if Assignment.objects.filter(hit=row.pk).exists():
+        raise RequestError("InvalidHITState", "This HIT has been accepted before. Its type cannot be changed any more.")
+    old, new = _batch(row), standing_batch(hit_type=hit_type)
+    posting.lock_open(new)
+    places = row.hit.funded
+    lock_purses([purse_of(old), purse_of(new)])
+    if places * old.price:
+        give_back(amounts=[(purse_of(old), f"move:{row.pk}:{uuid.uuid4().hex}", places * old.price)])
+    posting.fund(batch=new, places=places, key=f"moved:{row.pk}:{uuid.uuid4().hex}")
+    Hit.objects.filter(pk=row.pk).update(batch=new)
+    HitData.objects.filter(pk=row.pk).update(batch=new, row_number=None)
+    posting.add_levels(batch=new, levels={row.hit.priority})
+    MturkHit.objects.filter(pk=row.pk).update(hit_type=hit_type)
+
+
+def expire_due(limit: int = 200) -> int:
+    """Stop offering the HITs whose time is over. Called by the sweep every second."""
+    now = clock.now()
+    mark, _ = Watermark.objects.get_or_create(name="mturk.expire", defaults={"at": now - timedelta(days=3650)})
+    due = MturkHit.objects.filter(
+        expires_at__gt=mark.at - SLACK, expires_at__lte=now, hit__state=Hit.State.OPEN
+    ).order_by("expires_at")
+    rows = list(due[:limit])
+    ended, failed = apart(_expire, rows, what="Expiry of a HIT")
+    if len(rows) < limit and not failed:
+        Watermark.objects.filter(pk=mark.pk).update(at=now)
+    return ended
+
+
+@transaction.atomic
+def _expire(row: MturkHit) -> int:
+    row = lock(row)
+    if row.expires_at > clock.now() or row.hit.state != Hit.State.OPEN:
+        return 0
+    _stop(row)
+    return 1
+
+
+def written_id(row: MturkHit) -> str:
+    return ids.written(row.hit.data_row.public_id)
