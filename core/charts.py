@@ -8,8 +8,10 @@ script.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from xml.sax.saxutils import escape, quoteattr
 
 from django.utils.translation import gettext as _
 
@@ -184,9 +186,16 @@ def lines(
     percent: bool = False,
     target: tuple[float, str] | None = None,
     now: tuple[float, float, float, float, str] | None = None,
+    dots: Sequence[tuple[float, float, str]] = (),
+    bands: Sequence[Sequence[tuple[float, float, float]]] = (),
 ) -> Chart:
-    """Lines over a number. `target` is a dashed level with words; `now` a measured point `(x, y, low, high, words)`."""
+    """Lines over a number. `target` is a dashed level with words; `now` a measured point `(x, y, low, high, words)`.
+
+    `dots` are single points with words, nothing measured; `bands` are areas of `(x, low, high)`.
+    """
     every = [point for one in series for point in one.points] + ([(now[0], now[1])] if now else [])
+    every += [(x, y) for x, y, _words in dots]
+    every += [(x, edge) for band in bands for x, *edges in band for edge in edges]
     xs = [x for x, _y in every] or [0.0, 1.0]
     ys = [y for _x, y in every] + ([target[0]] if target else []) + ([now[2], now[3]] if now else []) or [0.0, 1.0]
     floor = low if low is not None else min(ys)
@@ -196,8 +205,15 @@ def lines(
     if target:
         frame.path("ln dash thin acc", [(frame.left, frame.y(target[0])), (frame.right, frame.y(target[0]))])
         frame.text("", frame.left + 3, frame.y(target[0]) - 5, target[1])
+    for band in bands:
+        edge = [(x, high) for x, _low, high in band] + [(x, low) for x, low, _high in reversed(band)]
+        frame.path("f-band", [(frame.x(x), frame.y(y)) for x, y in edge])
     for one in series:
         frame.path(f"ln {one.css}".strip(), [(frame.x(x), frame.y(y)) for x, y in one.points])
+    for x, y, words in dots:
+        frame.dot("f-ink", frame.x(x), frame.y(y), 4.5)
+        late = frame.x(x) > (frame.left + frame.right) / 2
+        frame.text("strong end" if late else "strong", frame.x(x) + (-8 if late else 8), frame.y(y) + 14, words)
     if now:
         x, y, bottom, top, words = now
         frame.path("ln acc", [(frame.x(x), frame.y(bottom)), (frame.x(x), frame.y(top))])
@@ -211,6 +227,7 @@ def lines(
     frame.text("end", frame.right, frame.bottom + 32, x_axis)
     keys = [Key("line", f"ln {one.css}".strip(), one.name) for one in series] if len(series) > 1 else []
     rows = [[one.name, number(x), f"{y:.3f}"] for one in series for x, y in one.points]
+    rows += [[words, number(x), f"{y:.3f}"] for x, y, words in dots]
     return Chart(430, 190, message, frame.marks, head, rows, keys)
 
 
@@ -380,6 +397,94 @@ def ego(middle: str, others: Sequence[tuple[str, float, str]], *, message: str, 
     frame.text("mid strong", x0, y0 + 24, middle)
     rows = [(name, f"{strength * 100:.0f}{NARROW}%") for name, strength, _css in others]
     return Chart(440, 240, message, frame.marks, head, rows)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a map: where, how large (0 to 1), its class (`f-ink`, `f-warn`, `f-bad`), and words or none."""
+
+    x: float
+    y: float
+    size: float
+    css: str
+    words: str = ""
+
+
+def scatter(
+    dots: Sequence[Dot],
+    marks: Sequence[tuple[float, float, str]],
+    *,
+    message: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    keys: Sequence[Key] = (),
+) -> Chart:
+    """Points on a plane whose axes have no unit; `marks` are crosses with words, to compare the points with."""
+    xs = [dot.x for dot in dots] + [x for x, _y, _words in marks] or [0.0]
+    ys = [dot.y for dot in dots] + [y for _x, y, _words in marks] or [0.0]
+    frame = _Frame(min(ys), max(ys), min(xs), max(xs), left=30, right=400, top=22, bottom=250)
+    for dot in sorted(dots, key=lambda one: -one.size):
+        frame.dot(dot.css, frame.x(dot.x), frame.y(dot.y), 2.5 + 5 * math.sqrt(dot.size))
+    for x, y, words in marks:
+        left, top = frame.x(x), frame.y(y)
+        frame.marks.append(Mark("path", "ln b", {"d": f"M{left - 4:.1f} {top:.1f}h8m-4 -4v8"}))
+        late = left > (frame.left + frame.right) / 2
+        frame.text("end" if late else "", left + (-7 if late else 7), top - 5, words)
+    for dot in dots:
+        if dot.words:
+            late = frame.x(dot.x) > (frame.left + frame.right) / 2
+            away = 5 + 5 * math.sqrt(dot.size)
+            frame.text("strong end" if late else "strong", frame.x(dot.x) + (-away if late else away),
+                       frame.y(dot.y) + 3.5, dot.words)  # fmt: skip
+    return Chart(430, 270, message, frame.marks, head, rows, keys)
+
+
+def standing_alone(chart: Chart, stylesheet: str) -> str:
+    """The chart as an SVG file of its own: colours of the light theme and rules are taken from our stylesheet.
+
+    The legend is written below, and the message is its title.
+    """
+    light = dict(re.findall(r"--([a-z-]+): (?:light-dark\()?(#[0-9a-f]{3,8})", stylesheet))
+    height = chart.height + 16 * len(chart.keys)
+    marks = [_written(mark, light) for mark in chart.marks]
+    for row, key in enumerate(chart.keys):
+        y = chart.height + 16 * row + 8
+        shape = {
+            "line": Mark("path", key.css, {"d": f"M10 {y}H28"}),
+            "dot": Mark("circle", key.css, {"cx": "19", "cy": str(y), "r": "4"}),
+        }.get(key.shape, Mark("rect", key.css, {"x": "10", "y": str(y - 5), "width": "18", "height": "10"}))
+        marks += [_written(shape, light), _written(Mark("text", "", {"x": "34", "y": str(y + 4)}, key.text), light)]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {chart.width} {height}" width="{2 * chart.width}" '
+        f'height="{2 * height}" font-family="system-ui, sans-serif" font-size="10">'
+        f"<title>{escape(chart.message)}</title>"
+        f'<rect width="{chart.width}" height="{height}" fill="{light["surface"]}"/>{"".join(marks)}</svg>\n'
+    )
+
+
+#: What a class paints, by the roles of the stylesheet.
+FILLS = {"f-ink": "ink", "f-acc": "accent", "f-grey": "edge", "f-soft": "sunken", "f-ink-soft": "ink-soft"}
+FILLS |= {"f-warn": "warn", "f-good": "good", "f-bad": "bad", "f-band": "ink", "f-surface": "surface"}
+STROKES = {"grid": "line", "axis": "edge", "b": "edge", "acc": "accent", "warn": "warn", "good": "good", "bad": "bad"}
+
+
+def _written(mark: Mark, light: dict[str, str]) -> str:
+    classes = mark.css.split()
+    paint = dict(mark.attrs)
+    if mark.tag == "text":
+        paint["fill"] = light["text" if "strong" in classes else "muted"]
+        paint |= {"font-weight": "600"} if "strong" in classes else {}
+        paint["text-anchor"] = "end" if "end" in classes else "middle" if "mid" in classes else "start"
+    elif fill := next((FILLS[one] for one in classes if one in FILLS), None):
+        paint["fill"] = light[fill]
+        paint |= {"opacity": ".13"} if "f-band" in classes else {}
+    else:
+        stroke = next((STROKES[one] for one in classes if one in STROKES), "ink")
+        thin = {"grid", "axis", "thin"} & set(classes)
+        paint |= {"fill": "none", "stroke": light[stroke], "stroke-width": "1" if thin else "2"}
+        paint |= {"stroke-dasharray": "4 3"} if "dash" in classes else {}
+    attrs = "".join(f" {name}={quoteattr(value)}" for name, value in paint.items())
+    return f"<{mark.tag}{attrs}>{escape(mark.text)}</{mark.tag}>"
 
 
 @dataclass(frozen=True)
