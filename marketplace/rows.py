@@ -16,12 +16,13 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from core.storable import why_not_storable
+
 FORMATS = ("csv", "tsv", "jsonl")
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 100
 LARGEST_FIELD = 64 * 1024
 LARGEST_RECORD = 4 * 1024 * 1024
-DEEPEST = 20
 LONGEST_COLUMN = 100
 LONGEST_EXTERNAL_ID = 200
 LONGEST_GROUP = 200
@@ -311,25 +312,7 @@ def read_object(text: str) -> dict[str, Any] | str:
         return f'No JSON ({error.msg}, character {error.pos + 1}). Each line is one object, such as {{"text": "..."}}.'
     if not isinstance(data, dict):
         return 'No object. Each line is one object, such as {"text": "..."}.'
-    # Counting is a bound from above that almost every row passes.
-    if text.count("{") + text.count("[") > DEEPEST and deeper_than(DEEPEST, data):
-        return f"Nested more than {DEEPEST} deep."
-    if "\\u0000" in text and has_nul(data):
-        return "Holds a NUL character (\\u0000), which cannot be stored. Take it out."
-    return data
-
-
-def deeper_than(most: int, value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inner is not None and (most == 0 or any(deeper_than(most - 1, one) for one in inner))
-
-
-def has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(has_nul(name) or has_nul(one) for name, one in value.items())
-    return isinstance(value, list) and any(map(has_nul, value))
+    return why_not_storable(text, data) or data
 
 
 def mistake_of_columns(names: Sequence[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""JSON in and out. What comes in is bounded and storable, so that no endpoint has to think of it."""
+"""JSON in and out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
-DEEPEST = 20
+from core.storable import why_not_storable
 
 
 class Parser(BaseParser):
@@ -27,27 +27,11 @@ class Renderer(JSONRenderer):
 
 
 def read_json(raw: bytes) -> Any:
-    """JSON at most `DEEPEST` deep, without the NUL characters that no text column holds. Raises `ParseError`."""
+    """JSON that can be stored. Raises `ParseError`."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise ParseError(f"No JSON: {error.msg}, character {error.pos + 1}.") from None
-    # Counting is a bound from above that almost every body passes.
-    if raw.count(b"{") + raw.count(b"[") > DEEPEST and _deeper_than(DEEPEST, value):
-        raise ParseError(f"JSON nested more than {DEEPEST} deep.")
-    if b"\\u0000" in raw and _has_nul(value):
-        raise ParseError("A text holds a NUL character (\\u0000), which cannot be stored. Take it out.")
+    if why := why_not_storable(raw.decode(), value):
+        raise ParseError(why)
     return value
-
-
-def _deeper_than(most: int, value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return inner is not None and (most == 0 or any(_deeper_than(most - 1, one) for one in inner))
-
-
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(name) or _has_nul(one) for name, one in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))

@@ -61,6 +61,7 @@ def test_a_list_costs_the_same_however_long_it_is(client, make_project, requeste
     [
         b"{", b"[]", b'"text"', b"null", b'{"name": "\\u0000"}', b'{"name": ' + b"[" * 30 + b"]" * 30 + b"}",
         b'{"name": 5, "x": 1e999}', b'{"name": "ok", "rules": {"reward": "1e3000000"}}', b"\xff",
+        b'{"name": "ok", "x": 1e19}', b'{"name": "ok", "x": [-9223372036854775809]}',
         b'{"name": "ok", "rules": {"per_day": 100000000000000000000}}', b'{"name": "\\ud800"}',
         b'{"name": "ok", "public_id": "3f0f5c52-1c3b-4d5e-9b6a-1f2e3d4c5b6a"}',
     ],

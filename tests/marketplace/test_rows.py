@@ -71,6 +71,8 @@ def test_what_is_about_the_row_is_no_data():
         ("{}\n", "jsonl", 1, "", "empty"),
         ('{"a": NaN}\n', "jsonl", 1, "", "No JSON"),
         ('{"a": "\\u0000"}\n', "jsonl", 1, "", "NUL"),
+        ('{"a": [9223372036854775808]}\n', "jsonl", 1, "", "Write it as text"),
+        ('{"a": -1e19}\n', "jsonl", 1, "", "Write it as text"),
         ('{"a": "\\ud800"}\n', "jsonl", 1, "", "No JSON"),
         ('{"": 1}\n', "jsonl", 1, "", "Column 1 needs a name"),
         ('{"a": ' + "[" * 20 + "]" * 20 + "}\n", "jsonl", 1, "", "more than 20 deep"),
@@ -89,8 +91,9 @@ def test_good_rows_around_a_bad_one_are_read():
     assert [type(row) for row in read("a,b\n1,2\n3\n4,5\n")] == [Row, BadRow, Row]
 
 
-def test_nested_json_within_the_limit_is_read():
+def test_json_within_the_limits_is_read():
     assert len(read('{"a": ' + "[" * 19 + "]" * 19 + "}\n", "jsonl")) == 1
+    assert isinstance(read('{"a": 9223372036854775807, "b": 1e-9, "c": "1e99"}\n', "jsonl")[0], Row)
     assert isinstance(read('{"a": "' + "[" * 30 + '", "b": "\\\\u0000"}\n', "jsonl")[0], Row)
 
 
