@@ -166,6 +166,23 @@ class Note(models.Model):
         return f"note on {self.subject}"
 
 
+class Bucket(models.Model):
+    """How many calls a token may still make by one scope (`core.api.throttling`); forgotten when it is full again."""
+
+    scope = models.CharField(max_length=20)
+    principal = models.BigIntegerField()
+    level = models.FloatField()
+    taken = models.IntegerField(help_text="What the last who asked was given.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "principal"], name="bucket_once")]
+        indexes = [models.Index(fields=["at"], name="bucket_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} of {self.principal}"
+
+
 class Preference(models.Model):
     """A setting that staff changed while the site runs; it stands before what the environment says."""
 

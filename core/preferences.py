@@ -82,6 +82,12 @@ CHANGEABLE: dict[str, Kind] = {
         _("open, invitation or approval."),
         SIGNUPS,
     ),
+    "PAYOUT_MINIMUM": Kind(
+        _("Smallest payout"),
+        _("In micros: 1000000 is one unit of the currency. Whoever has less waits until it has come together."),
+        _whole(10_000, 1_000_000_000),
+        _("A whole number from 10000 (one cent) to 1000000000; 1000000 is one unit."),
+    ),
     "GOODWILL_PER_DAY": Kind(
         _("Late answers compensated a day"),
         _("How many late answers of one worker a day the goodwill account pays by itself. 0: staff decide each."),

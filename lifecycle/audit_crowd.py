@@ -76,7 +76,7 @@ def send_to_workers(*, sample: Sample, by: Any) -> Batch:
         for item in sample.items.select_related("hit__data_row").order_by("place")
     ]
     own = attach_upload(batch=own, file=ContentFile(b"\n".join(rows) + b"\n"), name="audit.jsonl")
-    publish_batch(batch=own)
+    publish_batch(batch=own, by=by)
     sample.workers_batch = own
     sample.save(update_fields=["workers_batch"])
     audit.record(

@@ -14,7 +14,7 @@ from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
 from lifecycle.operations import run_due_operations
 from lifecycle.refit import start_children, start_due_refits
-from lifecycle.upkeep import forget_old_rows, pause_expired, raise_share_caps
+from lifecycle.upkeep import forget_old_rows, measure_pay, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
 from quality.services.certificates import check_certificates
@@ -44,6 +44,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("operations", run_due_operations, 0.5),
     ("media", fetch_due_media, 0.5),
     ("deliver", deliver_due, 1.0),
+    ("pay", measure_pay, 5.0),
     ("new work", announce_work, 60.0),
     ("mail of the day", gather_digests, 60.0),
     ("mail", send_due_mail, 2.0),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from core import clock
+from core import audit, clock
 from core.errors import Conflict
 from core.models import Operation
 from core.operations import Turn, record_done, start_operation
@@ -31,7 +31,7 @@ GROUP = 5_000
 State = Operation.State
 
 
-def close_batch(*, batch: Batch) -> Operation:
+def close_batch(*, batch: Batch, by: Any = None) -> Operation:
     """Open or paused -> closed. Accepted places can still be answered and are paid.
 
     It is closed on return, unless it has many HITs: then the sweep closes it, and the operation tells how far it is.
@@ -47,10 +47,14 @@ def close_batch(*, batch: Batch) -> Operation:
     if hits[: GROUP + 1].count() > GROUP:
         with transaction.atomic():
             stop_offering(batch)
-            return start_operation(**about, arguments={"batch": batch.pk}, total=hits.count())
+            operation = start_operation(**about, arguments={"batch": batch.pk}, total=hits.count())
+            audit.record(act="batch.close", subject=about["subject"], actor=by)
+            return operation
     with transaction.atomic():
         end(batch, end_hits(batch))
-        return record_done(**about, arguments={"batch": batch.pk}, total=hits.count())
+        operation = record_done(**about, arguments={"batch": batch.pk}, total=hits.count())
+        audit.record(act="batch.close", subject=about["subject"], actor=by)
+        return operation
 
 
 def closing_of(batch: Batch) -> Operation:

@@ -10,20 +10,21 @@ from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils import timezone
 
 from core import audit
 from core.errors import Conflict
+from core.models import Note
+from core.preferences import preference
 from lifecycle.expire import return_place
 from marketplace.models import Appeal, Assignment, Draft, Membership, Message, Webhook
 from payments.models import Account, Payout
 from payments.selectors import balance
 from quality.models import Contest
-from users.models import Notice, User
+from users.models import Invitation, Notice, User
 from workers_app.models import QualificationRequest, Worker
 
 State = Assignment.State
@@ -49,6 +50,7 @@ def erase_person(*, user: User, gives_up: bool = False) -> None:
         _check_work(worker, gives_up)
         _erase_worker(worker)
     _erase_messages(user)
+    _erase_notes(user, worker)
     user.memberships.all().delete()
     user.notices.all().delete()
     user.notice_preferences.all().delete()
@@ -60,6 +62,15 @@ def erase_person(*, user: User, gives_up: bool = False) -> None:
     gone = {"email": f"erased-{user.public_id}@erased.invalid", "name": "", "time_zone": "UTC", "language": "en"}
     User.objects.filter(pk=user.pk).update(**gone, is_active=False, is_staff=False, password=user.password)
     audit.record(act="person.erase", subject=f"user:{user.pk}")
+
+
+def _erase_notes(user: User, worker: Worker | None) -> None:
+    """What staff noted about them, and the address on invitations. One that nobody used goes whole: without its address
+    it would be anybody's."""
+    subjects = [f"user:{user.pk}"] + ([f"worker:{worker.pk}"] if worker else [])
+    Note.objects.filter(subject__in=subjects).delete()
+    Invitation.objects.filter(email__iexact=user.email, used_by=None).delete()
+    Invitation.objects.filter(Q(email__iexact=user.email) | Q(used_by=user)).update(email="")
 
 
 def _erase_messages(user: User) -> None:
@@ -91,7 +102,7 @@ def _check_work(worker: Worker, gives_up: bool) -> None:
     if worker.payouts.filter(state__in=[Payout.State.REQUESTED, Payout.State.SENDING]).exists():
         raise Conflict("A payout is on its way. Wait until it has arrived, or take it back.", code="payout_under_way")
     left = balance(Account.Kind.PAYABLE, worker.pk)
-    if left >= settings.PAYOUT_MINIMUM and not gives_up:
+    if left >= preference("PAYOUT_MINIMUM") and not gives_up:
         raise Conflict("There is money to pay out. Ask for it first, or say that you give it up.", code="money_left")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from core import audit
 from core.errors import DomainError
 from core.models import Operation
 from core.operations import Turn, record_done, start_operation
@@ -18,7 +19,7 @@ KIND = "ask_for_more"
 GROUP = 5_000
 
 
-def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None = None) -> Operation:
+def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None = None, by: Any = None) -> Operation:
     """So many more places on each of these HITs (default: all), paid for now; finished ones open again.
 
     It is done on return, unless all HITs of a large batch are meant: then the sweep does it. `result` has `hits`, how
@@ -39,11 +40,16 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
         total = posting.check_more(batch=batch, answers=answers)
         last = hits.order_by("-pk").values_list("pk", flat=True)[0]
         arguments = {"batch": batch.pk, "answers": answers, "last": last}
-        return start_operation(**about, arguments=arguments, total=total)
+        with transaction.atomic():
+            started = start_operation(**about, arguments=arguments, total=total)
+            audit.record(act="batch.more", subject=about["subject"], actor=by, answers=answers, hits=total)
+            return started
     with transaction.atomic():
         reached = posting.ask_for_more(batch=batch, answers=answers, hit_ids=hit_ids)
         arguments = {"batch": batch.pk, "answers": answers}
-        return record_done(**about, arguments=arguments, total=reached, result={"hits": reached})
+        done = record_done(**about, arguments=arguments, total=reached, result={"hits": reached})
+        audit.record(act="batch.more", subject=about["subject"], actor=by, answers=answers, hits=reached)
+        return done
 
 
 def work(turn: Turn) -> None:

@@ -19,6 +19,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
+from core import audit
 from core.errors import Conflict, DomainError, InsufficientFunds
 from core.models import Operation
 from core.operations import Turn, start_operation
@@ -47,16 +48,18 @@ State = Operation.State
 
 
 @transaction.atomic
-def publish_batch(*, batch: Batch) -> Operation:
+def publish_batch(*, batch: Batch, by: Any = None) -> Operation:
     """Begin to publish a draft; the sweep does the rest. Raises as `posting.begin_publishing` and `check_quiz` do."""
     check_quiz(batch.project)
     posting.begin_publishing(batch=batch)
-    return start_operation(
+    operation = start_operation(
         kind="publish",
         subject=subject_of(batch),
         requester_id=batch.project.requester_id,
         arguments=_file_of(batch),
     )
+    audit.record(act="batch.publish", subject=subject_of(batch), actor=by)
+    return operation
 
 
 def _file_of(batch: Batch) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from django.db import connection
 
 from core import clock
 from core.errors import IllegalMove
-from core.models import IdempotencyKey, Operation, Outbox
+from core.models import Bucket, IdempotencyKey, Operation, Outbox
+from marketplace.figures import pays_of
 from marketplace.models import Batch
 from marketplace.services.drafts import forget_drafts
 from marketplace.services.posting import pause_batch
@@ -44,6 +45,24 @@ def pause_expired() -> int:
     return paused
 
 
+def measure_pay(most: int = 500) -> int:
+    """Note what open batches pay an hour, some of them at a time: the list of work is ordered by it. Returns how many
+    changed."""
+    rows = Batch.objects.filter(state=Batch.State.OPEN, pk__gt=_measured["up to"]).select_related("project")
+    batches = list(rows.defer("design", "upload_facts").order_by("pk")[:most])
+    _measured["up to"] = batches[-1].pk if len(batches) == most else 0
+    pays = pays_of(batches)
+    changed = [batch for batch in batches if batch.hourly != pays[batch.pk].hourly]
+    for batch in changed:
+        batch.hourly = pays[batch.pk].hourly
+    Batch.objects.bulk_update(changed, ["hourly"])
+    return len(changed)
+
+
+#: How far this process has come on its round; another begins anew.
+_measured = {"up to": 0}
+
+
 def raise_share_caps() -> int:
     """Let busy workers go on where the others are few."""
     with connection.cursor() as cursor:
@@ -52,13 +71,15 @@ def raise_share_caps() -> int:
 
 
 def forget_old_rows() -> int:
-    """Delete what only served a while: idempotency keys after a day; drafts that nothing can come of; delivered outbox
-    rows, and the files of added rows that failed and nobody went on with, after 30 days."""
+    """Delete what only served a while: idempotency keys after a day; buckets of calls that are full again; drafts that
+    nothing can come of; delivered outbox rows, and the files of added rows that failed and nobody went on with, after
+    30 days."""
     now = clock.now()
     keys, _ = IdempotencyKey.objects.filter(created_at__lt=now - timedelta(hours=25)).delete()
     drafts = forget_drafts(now)
+    full, _ = Bucket.objects.filter(at__lt=now - timedelta(minutes=10)).delete()
     sent, _ = Outbox.objects.filter(delivered_at__lt=now - timedelta(days=30)).delete()
-    return keys + sent + drafts + _forget_files(now - timedelta(days=30))
+    return keys + full + sent + drafts + _forget_files(now - timedelta(days=30))
 
 
 def _forget_files(before: datetime) -> int:

@@ -110,14 +110,14 @@ class BatchAdmin(LookOnly):
     @admin.action(description="Pause: no new work; what is accepted can be finished and is paid")
     def pause(self, request: HttpRequest, rows: QuerySet[Batch]) -> None:
         def do(row: Batch) -> Any:
-            return pause_batch(batch=row, reason=Batch.Pause.STAFF)
+            return pause_batch(batch=row, reason=Batch.Pause.STAFF, by=request.user)
 
         act(request, rows, do, one="%d batch paused.", many="%d batches paused.")
 
     @admin.action(description="Open again")
     def resume(self, request: HttpRequest, rows: QuerySet[Batch]) -> None:
         def do(row: Batch) -> Any:
-            return resume_batch(batch=row, by_staff=True)
+            return resume_batch(batch=row, by_staff=True, by=request.user)
 
         act(request, rows, do, one="%d batch is open again.", many="%d batches are open again.")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,8 +19,14 @@ from marketplace.models import Assignment, Batch, Participation
 from marketplace.selectors import Closed, Stars, closed_by_counts, closed_to, designs_of, offered_to, stars_of
 from workers_app.models import Qualification, Worker
 
-#: Of the batches that fit, so many of the newest are judged and sorted.
-MOST = 1000
+#: Batches that are judged at a time, the best by the wish first; more are looked at while too few of them are open.
+MOST, LOOKS, ENOUGH = 500, 4, 100
+NEWEST = (F("published_at").desc(), F("pk").desc())
+#: What the database knows the best by. Where it does not, the newest stand for all.
+BEST = {
+    "pay": (F("hourly").desc(nulls_last=True), F("pk").desc()),
+    "reward": (F("reward").desc(), F("pk").desc()),
+}
 SORTS = {
     "pay": _("Hourly pay"),
     "new": _("Newest first"),
@@ -157,26 +163,39 @@ class Job:
 
 @dataclass(frozen=True)
 class Found:
-    """The jobs that fit, and how many there are of each sort before `show` chose among them."""
+    """The jobs that fit, and how many there are of each sort before `show` chose among them. `is_cut`: there are more,
+    which the wish puts behind these."""
 
     jobs: list[Job]
     counts: Mapping[str, int]
     topics: list[str]
     kinds: list[str]
+    is_cut: bool = False
 
 
 def find(worker: Worker, filters: Filters, *, among: Collection[int] | None = None) -> Found:
-    """The list of work for `worker`, in a number of queries that does not grow with it. `among`: these batches only."""
+    """The list of work for `worker`, in a number of queries and of rows that does not grow with the market. `among`:
+    these batches only."""
     rows = _asked(worker, filters)
     if among is not None:
         rows = rows.filter(pk__in=among)
-    every = jobs_of(worker, list(rows.order_by("-published_at", "-pk")[:MOST]))
-    fitting = [job for job in every if _fits(job, filters)]
+    rows = rows.order_by(*BEST.get(filters.sort, NEWEST))
+    every: list[Job] = []
+    fitting: list[Job] = []
+    is_cut = True
+    for look in range(LOOKS):
+        batches = list(rows[look * MOST : (look + 1) * MOST + 1])
+        is_cut = len(batches) > MOST
+        seen = {job.batch.pk for job in every}  # what is measured meanwhile moves
+        every += jobs_of(worker, [batch for batch in batches[:MOST] if batch.pk not in seen])
+        fitting = [job for job in every if _fits(job, filters)]
+        if not is_cut or sum(not job.is_closed for job in fitting) >= ENOUGH:
+            break
     counts = Counter(job.shows for job in fitting)
     chosen = [job for job in fitting if not filters.show or job.shows in filters.show]
     topics = sorted({str(topic) for job in every for topic in job.batch.project.topics})
     kinds = sorted({kind for job in every for kind in job.kinds}, key=list(KINDS).index)
-    return Found(_sorted(chosen, filters.sort), counts, topics, kinds)
+    return Found(_sorted(chosen, filters.sort), counts, topics, kinds, is_cut)
 
 
 def _asked(worker: Worker, filters: Filters) -> QuerySet[Batch]:

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from marketplace.views import blocks, design, finding, hooks, messages, public, requester, search, team, tour, work
+from marketplace.views import (
+    blocks,
+    design,
+    finding,
+    hooks,
+    joining,
+    messages,
+    public,
+    requester,
+    search,
+    team,
+    tour,
+    work,
+)
 from marketplace.views.media import show_media
 from marketplace.views.uploads import media_again, media_upload, studio_media
 
@@ -58,6 +71,7 @@ urlpatterns = [
     path("studio/projects/<uuid:project_id>/do/<slug:act>/", design.project_act, name="project_act"),
     path("studio/projects/<uuid:project_id>/price/", design.studio_price, name="studio_price"),
     path("studio/drafts/<uuid:batch_id>/columns/", design.studio_columns, name="studio_columns"),
+    path("join/", joining.join, name="join"),
     path("studio/team/", team.studio_team, name="studio_team"),
     path("studio/team/invite/", team.invite, name="studio_invite"),
     path("studio/team/name/", team.rename, name="studio_rename"),

@@ -12,6 +12,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.freshness import fresh
@@ -416,13 +417,24 @@ class Event:
     answers: int = 0
 
 
+#: Words that the feed looks back on: beliefs have no order of time, what they are made of has.
+LOOKED_BACK = 300
+
+
+def _judged_last(batch: Batch) -> set[int]:
+    """HITs about which something was said last."""
+    asked = [question.name for question in design_of(batch).schema]
+    words = Judgment.objects.filter(project=batch.project_id, question__in=asked[:1], batch=batch)
+    return set(words.order_by("-pk").values_list("hit_id", flat=True)[:LOOKED_BACK])
+
+
 def feed_of(batch: Batch) -> list[Event]:
     """What happened last, newest first."""
 
     def read() -> list[Event]:
         questions = {question.name: question for question in design_of(batch).schema}
         states = [Belief.State.SETTLED, Belief.State.DISPUTED]
-        newest = Belief.objects.filter(hit__batch=batch, hit__lane=0, state__in=states)
+        newest = Belief.objects.filter(hit__in=_judged_last(batch), hit__lane=0, state__in=states)
         events = [
             Event(
                 at=belief.settled_at or belief.updated_at,
@@ -447,6 +459,15 @@ ACTS = {
     "gold.correct": gettext_lazy("A known answer was corrected. %s"),
     "gold.suspend": gettext_lazy("A known answer is in doubt. %s"),
 }
+#: Acts on the batch itself: by a person, and by the site.
+BATCH_ACTS = {
+    "batch.pause": (gettext_lazy("%(who)s paused it."), gettext_lazy("Paused by the site.")),
+    "batch.resume": (gettext_lazy("%(who)s opened it again."), gettext_lazy("Opened again by the site.")),
+    "batch.extend": (gettext_lazy("%(who)s changed its end."), gettext_lazy("The site changed its end.")),
+    "batch.more": (gettext_lazy("%(who)s asked for more answers."), gettext_lazy("More answers were asked for.")),
+    "batch.close": (gettext_lazy("%(who)s closed it."), gettext_lazy("Closed: nothing was left to do.")),
+    "batch.clarify": (gettext_lazy("%(who)s wrote a note to its workers."), gettext_lazy("A note to its workers.")),
+}
 DONE = {
     "publish": gettext_lazy("Published: %d items."),
     "add_rows": gettext_lazy("Rows added: %d items."),
@@ -468,6 +489,12 @@ def _told(batch: Batch) -> list[Event]:
         subjects += [f"gold:{pk}", f"hit:{hit_id}"]
     for row in AuditEntry.objects.filter(subject__in=subjects, act__in=ACTS).order_by("-pk")[:FEED]:
         events.append(Event(row.at, "did", "", str(ACTS[row.act]) % row.reason[:200]))
+    done = AuditEntry.objects.filter(subject=f"batch:{batch.pk}", act__in=BATCH_ACTS).select_related("actor")
+    members = set(batch.project.requester.memberships.values_list("user_id", flat=True))
+    for row in done.order_by("-pk")[:FEED]:
+        by_person, by_site = BATCH_ACTS[row.act]
+        who = str(row.actor) if row.actor_id in members else _("Staff")
+        events.append(Event(row.at, "did", "", by_person % {"who": who} if row.actor_id else str(by_site)))
     return events
 
 

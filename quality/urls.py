@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import batches, crowd, dashboard, known, practice, proof, quiz, review
+from quality.views import batches, compensation, crowd, dashboard, known, practice, proof, quiz, review
 
 urlpatterns = [
     path("studio/batches/", dashboard.studio_batches, name="studio_batches"),
@@ -25,6 +25,9 @@ urlpatterns = [
     path("studio/batches/<uuid:batch_id>/review/many/", review.review_bulk, name="review_bulk"),
     path("studio/batches/<uuid:batch_id>/review/many/do/", review.review_bulk_do, name="review_bulk_do"),
     path("studio/items/<uuid:item_id>/", review.studio_item, name="studio_item"),
+    path("studio/items/<uuid:item_id>/<slug:act>/", review.item_act, name="item_act"),
+    path("studio/batches/<uuid:batch_id>/compensate/", compensation.studio_compensate, name="studio_compensate"),
+    path("studio/batches/<uuid:batch_id>/compensate/pay/", compensation.compensate_pay, name="compensate_pay"),
     path("studio/batches/<uuid:batch_id>/proof/", proof.studio_proof, name="studio_proof"),
     path("studio/batches/<uuid:batch_id>/proof/draw/", proof.proof_draw, name="proof_draw"),
     path("studio/audits/<uuid:sample_id>/", proof.studio_audit, name="studio_audit"),

@@ -40,7 +40,6 @@ SETTINGS = [
     ("ALLOWED_HOSTS", _("Host names that the site answers to."), False),
     ("LEDGER_CURRENCY", _("The currency of the ledger. It cannot change once money has moved."), False),
     ("REPAIR_BASIS_POINTS", _("Put aside for answers asked again, in hundredths of a percent of the cost."), False),
-    ("PAYOUT_MINIMUM", _("Smallest payout, in micros: 1000000 is one unit."), False),
     ("PAYOUT_HOLD_DAYS", _("Days that a payout waits before it may be sent."), False),
     ("LARGE_SUM", _("Sums in micros from which two people of the staff have to look."), False),
     ("STAFF_MFA", _("Whether staff need a second factor before these pages open."), False),

@@ -16,6 +16,8 @@ UNION ALL SELECT 'flags', count(*), min(created_at) FROM quality_flag WHERE stat
 UNION ALL SELECT 'pauses', count(DISTINCT (project_id, worker_id)), min(look_again_at) FROM quality_workerreliability
     WHERE state = 'paused' AND look_again_at < now()
 UNION ALL SELECT 'keys', count(*), min(created_at) FROM quality_contest WHERE state = 'open'
+UNION ALL SELECT 'reports', count(*), min(reported_at) FROM marketplace_message
+    WHERE reported_at IS NOT NULL AND looked_at IS NULL
 UNION ALL SELECT 'deposits', count(*), min(created_at) FROM payments_deposit WHERE state = 'requested'
 UNION ALL SELECT 'payouts', count(*), min(created_at) FROM payments_payout WHERE state IN ('requested', 'sending')
 UNION ALL SELECT 'people', count(*), min(date_joined) FROM users_user WHERE approved_at IS NULL AND is_active
@@ -48,6 +50,7 @@ def queues() -> list[Queue]:
         ("flags", _("Flags"), _("Raised by rules; a person says what they are worth."), "staff_flags", ""),
         ("pauses", _("Pauses to look at"), _("A person was promised a look by now."), "staff_workers", "?show=due"),
         ("keys", _("Contested known answers"), _("Workers say that a key is wrong."), "staff_keys", ""),
+        ("reports", _("Reported messages"), _("One side says that the other went too far."), "staff_reports", ""),
         ("deposits", _("Deposits"), _("Announced; confirm once the bank shows them."), "staff_deposits", ""),
         ("payouts", _("Payouts"), _("Workers wait for their money."), "staff_payouts", ""),
         ("people", _("Sign-ups"), _("Waiting to be let in."), "staff_people", "?show=waiting"),

@@ -33,7 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return None
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        return reverse("enter_any")
+        """Whoever opens an invitation and has an account is asked whether to join with it."""
+        code = request.GET.get("invitation", "") if request.method == "GET" else ""
+        return reverse("join", query={"invitation": code}) if code else reverse("enter_any")
 
     get_signup_redirect_url = get_login_redirect_url
 

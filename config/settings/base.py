@@ -294,7 +294,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["core.api.documentation.finish"],
 }
-#: Calls a minute that one token may make, by the scope that lets it in; in each web process. Empty: no limit.
+#: Calls a minute that one token may make, by the scope that lets it in. Empty: no limit.
 API_RATES = {
     "read": ENV.int("API_RATE_READ", 1200),
     "write": ENV.int("API_RATE_WRITE", 1200),

@@ -433,28 +433,29 @@ class BatchPublish(Endpoint):
     @act("write", "money", takes=Empty, gives=OperationOut, status=202, keyed=True, refuses=[402], tag="batches")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
         """Check all rows, put the money aside and open the work: all of it, or the draft stays (managers)."""
-        return publish_batch(batch=batch_for(request, batch_id, "manager"))
+        return publish_batch(batch=batch_for(request, batch_id, "manager"), by=request.user)
 
 
 class BatchPause(Endpoint):
     @act("write", takes=Empty, gives=BatchOut, keyed=True, tag="batches")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Batch:
         """No new places. What was accepted can be answered and is paid (managers)."""
-        return posting.pause_batch(batch=batch_for(request, batch_id, "manager"))
+        return posting.pause_batch(batch=batch_for(request, batch_id, "manager"), by=request.user)
 
 
 class BatchResume(Endpoint):
     @act("write", takes=Empty, gives=BatchOut, keyed=True, tag="batches")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Batch:
         """Go on (managers)."""
-        return posting.resume_batch(batch=batch_for(request, batch_id, "manager"), by_staff=request.user.is_staff)
+        batch = batch_for(request, batch_id, "manager")
+        return posting.resume_batch(batch=batch, by_staff=request.user.is_staff, by=request.user)
 
 
 class BatchExtend(Endpoint):
     @act("write", takes=ExtendIn, gives=BatchOut, keyed=True, tag="batches")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Batch:
         """Give it until later (managers)."""
-        return posting.extend_batch(batch=batch_for(request, batch_id, "manager"), **data)
+        return posting.extend_batch(batch=batch_for(request, batch_id, "manager"), by=request.user, **data)
 
 
 class BatchMore(Endpoint):
@@ -469,7 +470,7 @@ class BatchMore(Endpoint):
             ids = list(rows.values_list("pk", flat=True))
             if len(ids) != len(set(data["hits"])):
                 raise NotThere(errors={"hits": "Some of these are no HITs of this batch."})
-        return ask_for_more(batch=batch, answers=data["answers"], hit_ids=ids)
+        return ask_for_more(batch=batch, answers=data["answers"], hit_ids=ids, by=request.user)
 
 
 class BatchClose(Endpoint):
@@ -477,7 +478,7 @@ class BatchClose(Endpoint):
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
         """End it (managers). What is undecided stays payable; the rest of the money comes back. A small batch is closed
         at once; a large one takes no new work, and its operation says how far it is."""
-        return close_batch(batch=batch_for(request, batch_id, "manager"))
+        return close_batch(batch=batch_for(request, batch_id, "manager"), by=request.user)
 
 
 class BatchClone(Endpoint):

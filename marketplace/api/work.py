@@ -154,6 +154,34 @@ def shape_work(request: Request, batches: Sequence[Batch], *, whole: bool = Fals
     return shaped
 
 
+class Judged:
+    """Rows that are open to a worker (or not), of which a page takes the newest: judged as they are asked for, since
+    no statement can tell, and a market may have very many."""
+
+    AT_ONCE = 200
+
+    def __init__(self, rows: QuerySet[Batch], worker: Worker, is_open: bool) -> None:
+        self.rows, self.worker, self.is_open = rows, worker, is_open
+
+    def filter(self, **conditions: Any) -> Judged:
+        return Judged(self.rows.filter(**conditions), self.worker, self.is_open)
+
+    def order_by(self, *order: str) -> Judged:
+        return Judged(self.rows.order_by(*order), self.worker, self.is_open)
+
+    def __getitem__(self, wanted: slice) -> list[Batch]:
+        found: list[Batch] = []
+        rows = self.rows
+        while len(found) < wanted.stop:
+            batches = list(rows[: self.AT_ONCE])
+            closed = closed_to(self.worker, batches)
+            found += [batch for batch in batches if (not closed[batch.pk]) == self.is_open]
+            if len(batches) < self.AT_ONCE:
+                break
+            rows = self.rows.filter(pk__lt=batches[-1].pk)
+        return found[: wanted.stop]
+
+
 class FindWork(Endpoint):
     @act("work", query=WorkQuery, gives=WorkOut, paged=True, shape=shape_work, tag="work")
     def get(self, request: Request, query: dict[str, Any]) -> QuerySet[Batch]:
@@ -165,10 +193,8 @@ class FindWork(Endpoint):
             least = money.format_amount(query.get("least", 0))
             found = find(worker, Filters.read({**query, "least": least}))
             rows = rows.filter(pk__in=[job.batch.pk for job in found.jobs])
-        if wanted is not None:
-            # Eligibility looks at many tables: the batches of a market are few, its HITs many.
-            rows = rows.filter(pk__in=[pk for pk, closed in closed_to(worker, rows).items() if (not closed) == wanted])
-        return rows.select_related("project__requester__rating_sum")
+        rows = rows.select_related("project__requester__rating_sum")
+        return rows if wanted is None else Judged(rows, worker, wanted)  # type: ignore[return-value]
 
 
 class WorkOne(Endpoint):

@@ -136,6 +136,8 @@ class Assignment(models.Model):
             models.Index(
                 "worker", "batch", F("id").desc(), name="assignment_decided", condition=Q(decided_at__isnull=False)
             ),
+            # What workers gave back: few of many, and no submit touches the column.
+            models.Index("batch", F("id").desc(), name="assignment_given_back", condition=~Q(return_reason="")),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 
@@ -98,6 +98,9 @@ class Batch(models.Model):
     place_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take in all.")
     day_cap = models.PositiveIntegerField(null=True, blank=True, help_text="Places one worker may take a day.")
     open_cap = models.PositiveSmallIntegerField(default=10, help_text="Places one worker may hold at once.")
+    hourly = models.BigIntegerField(
+        null=True, blank=True, help_text="Micros an hour as last looked at: the list of work is ordered by it."
+    )
     lane_share = models.FloatField(default=0, db_default=0, help_text="Participation.lane_share of a newcomer.")
     day_budget = models.BigIntegerField(null=True, blank=True, help_text="Micros a standing batch may spend a day.")
     spent_on = models.DateField(null=True, blank=True)
@@ -120,7 +123,15 @@ class Batch(models.Model):
             models.CheckConstraint(condition=Q(state="paused") | Q(paused_because=""), name="batch_pause_has_state"),
             models.CheckConstraint(condition=~Q(state="paused") | ~Q(paused_because=""), name="batch_pause_has_reason"),
         ]
-        indexes = [models.Index(fields=["state"], name="batch_by_state")]
+        indexes = [
+            models.Index(fields=["state"], name="batch_by_state"),
+            # The list of work: the best of many by what is wished for, without looking at the others.
+            models.Index(
+                F("hourly").desc(nulls_last=True), F("id").desc(), name="batch_open_by_pay", condition=Q(state="open")
+            ),
+            models.Index(F("reward").desc(), F("id").desc(), name="batch_open_by_reward", condition=Q(state="open")),
+            models.Index(F("published_at").desc(), F("id").desc(), name="batch_open_newest", condition=Q(state="open")),
+        ]
 
     def __str__(self) -> str:
         return self.name

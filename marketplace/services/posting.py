@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
-from core import clock, money
+from core import audit, clock, money
 from core.errors import Conflict, InsufficientFunds, Invalid
 from core.states import move
 from marketplace.errors import BatchNotOpen
@@ -329,14 +329,16 @@ def take_from_day_budget(*, batch: Batch, amount: int) -> None:
 
 
 @transaction.atomic
-def pause_batch(*, batch: Batch, reason: str = Batch.Pause.REQUESTER) -> Batch:
+def pause_batch(*, batch: Batch, reason: str = Batch.Pause.REQUESTER, by: Any = None) -> Batch:
     """No new places. Accepted ones can be answered and are paid. Raises `IllegalMove` unless it is open."""
     paused = move(batch, Batch.State.PAUSED, paused_because=Batch.Pause(reason))
     telling.batch_paused(paused)
+    audit.record(act="batch.pause", subject=subject_of(batch), actor=by, because=str(Batch.Pause(reason)))
     return paused
 
 
-def resume_batch(*, batch: Batch, by_staff: bool = False) -> Batch:
+@transaction.atomic
+def resume_batch(*, batch: Batch, by_staff: bool = False, by: Any = None) -> Batch:
     """Paused -> open.
 
     Raises
@@ -351,11 +353,13 @@ def resume_batch(*, batch: Batch, by_staff: bool = False) -> Batch:
         raise Conflict("Staff look at this batch first. They write to you when it can go on.", code="staff_first")
     if batch.expires_at is not None and batch.expires_at <= clock.now():
         raise Conflict("Its time is over. Extend it, and it goes on.", code="expired")
-    return move(batch, Batch.State.OPEN, paused_because="")
+    resumed = move(batch, Batch.State.OPEN, paused_because="")
+    audit.record(act="batch.resume", subject=subject_of(batch), actor=by)
+    return resumed
 
 
 @transaction.atomic
-def extend_batch(*, batch: Batch, expires_at: datetime | None) -> Batch:
+def extend_batch(*, batch: Batch, expires_at: datetime | None, by: Any = None) -> Batch:
     """Give it until later (None: no end). One that was paused because its time was over goes on."""
     if expires_at is not None and expires_at <= clock.now():
         raise Invalid(errors={"expires_at": "This time has passed. Give a later one."})
@@ -364,6 +368,8 @@ def extend_batch(*, batch: Batch, expires_at: datetime | None) -> Batch:
     batch.refresh_from_db()
     if batch.state == Batch.State.PAUSED and batch.paused_because == Batch.Pause.EXPIRED:
         move(batch, Batch.State.OPEN, paused_because="")
+    until = expires_at.isoformat() if expires_at else None
+    audit.record(act="batch.extend", subject=subject_of(batch), actor=by, until=until)
     return batch
 
 

@@ -15,6 +15,7 @@ from core import money
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, CentsIn, Empty, Input
 from core.api.tables import Number, csv_response
+from core.preferences import preference
 from lifecycle import pay_out
 from marketplace.api.finding import as_role, one, requester_for, worker_of
 from marketplace.models import Assignment, Batch
@@ -263,7 +264,7 @@ class MyEarnings(Endpoint):
             "bonuses": sums.get("bonus", 0),
             "compensations": sums.get("compensation", 0),
             "paid_out": -sums.get("payout", 0),
-            "smallest_payout": settings.PAYOUT_MINIMUM,
+            "smallest_payout": preference("PAYOUT_MINIMUM"),
         }
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from core import audit
 from core.errors import Conflict, InsufficientFunds, Invalid
+from core.preferences import preference
 from core.states import move
 from core.templatetags.touchstone import money_words
 from payments.models import Account, Payout
@@ -41,8 +42,8 @@ def request_payout(*, worker: Any, amount: int, currency: str | None = None) -> 
     currency = currency or settings.LEDGER_CURRENCY
     if amount <= 0 or amount % 10_000:
         raise Invalid(errors={"amount": _("A payout is a whole number of cents above 0.")})
-    if amount < settings.PAYOUT_MINIMUM:
-        least = money_words(settings.PAYOUT_MINIMUM, currency)
+    if amount < preference("PAYOUT_MINIMUM"):
+        least = money_words(preference("PAYOUT_MINIMUM"), currency)
         raise Invalid(errors={"amount": _("The smallest payout is %s.") % least})
     hold = timezone.now() + timedelta(days=settings.PAYOUT_HOLD_DAYS) if settings.PAYOUT_HOLD_DAYS else None
     payout = Payout.objects.create(worker=worker, amount=amount, currency=currency, hold_until=hold)

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import charts, money
 from core.errors import DomainError
 from core.pages import tell
+from core.preferences import preference
 from core.templatetags.touchstone import SYMBOLS, money_words
 from lifecycle import pay_out
 from marketplace.figures import to_cent
@@ -55,7 +56,7 @@ def figures_of(worker: Worker, here: str) -> dict[str, Any]:
         "payable": payable,
         "whole": money.whole_cents(payable),
         "whole_words": money.format_amount(money.whole_cents(payable)),
-        "minimum": settings.PAYOUT_MINIMUM,
+        "minimum": preference("PAYOUT_MINIMUM"),
         "waiting": waiting,
         "rejected_lately": sums["rejected_lately"],
         "paid": paid,

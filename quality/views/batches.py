@@ -23,6 +23,7 @@ from django.db.models.functions import Cast
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -32,7 +33,7 @@ from core.errors import DomainError, Invalid
 from core.freshness import fresh
 from core.models import Operation
 from core.operations import cancel_operation, resume_operation
-from core.pages import tell
+from core.pages import tell, undoable
 from core.templatetags.touchstone import SYMBOLS, duration
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
@@ -364,7 +365,9 @@ def _more(batch: Batch, request: HttpRequest) -> str:
     if request.POST.get("disputed"):
         disputed = Belief.objects.filter(hit__batch=batch, hit__lane=0, state=Belief.State.DISPUTED)
         ids = list(disputed.values_list("hit_id", flat=True).distinct())
-    operation = ask_for_more(batch=batch, answers=int(written) if written.isdecimal() else 0, hit_ids=ids)
+    operation = ask_for_more(
+        batch=batch, answers=int(written) if written.isdecimal() else 0, hit_ids=ids, by=request.user
+    )
     if operation.state in UNDER_WAY:
         return str(LATER)
     reached = operation.done
@@ -385,12 +388,17 @@ def _extend(batch: Batch, request: HttpRequest) -> str:
         until = dt.datetime.fromisoformat(written).replace(tzinfo=dt.UTC) if written else None
     except ValueError:
         raise Invalid(errors={"expires_at": _("Write a day and a time.")}) from None
-    extend_batch(batch=batch, expires_at=until)
-    return _("Saved.")
+    before = batch.expires_at
+    extend_batch(batch=batch, expires_at=until, by=request.user)
+    if before is not None and before <= timezone.now():
+        return _("Saved.")  # the end that it had is over: there is no way back
+    fields = {"expires_at": f"{before:%Y-%m-%dT%H:%M:%S}" if before else ""}
+    undoable(request, _("Saved."), href=_act_of(batch, "extend"), fields=fields)
+    return ""
 
 
 def _publish(batch: Batch, request: HttpRequest) -> str:
-    publish_batch(batch=batch)
+    publish_batch(batch=batch, by=request.user)
     return ""
 
 
@@ -405,13 +413,20 @@ def _cancelled(batch: Batch, request: HttpRequest) -> str:
 
 
 def _pause(batch: Batch, request: HttpRequest) -> str:
-    pause_batch(batch=batch)
-    return _("Paused. Work already accepted can be finished and is paid.")
+    pause_batch(batch=batch, by=request.user)
+    words = _("Paused. Work already accepted can be finished and is paid.")
+    undoable(request, words, href=_act_of(batch, "resume"))
+    return ""
 
 
 def _resume(batch: Batch, request: HttpRequest) -> str:
-    resume_batch(batch=batch)
-    return _("Open again.")
+    resume_batch(batch=batch, by=request.user)
+    undoable(request, _("Open again."), href=_act_of(batch, "pause"))
+    return ""
+
+
+def _act_of(batch: Batch, act: str) -> str:
+    return reverse("batch_act", args=[batch.public_id, act])
 
 
 def _go_on(batch: Batch, request: HttpRequest) -> str:
@@ -424,7 +439,7 @@ def _go_on(batch: Batch, request: HttpRequest) -> str:
 
 
 def _close(batch: Batch, request: HttpRequest) -> str:
-    if close_batch(batch=batch).state in UNDER_WAY:
+    if close_batch(batch=batch, by=request.user).state in UNDER_WAY:
         return str(LATER)
     return _("Closed. What no answer needs has come back to you.")
 
@@ -640,16 +655,12 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "heat": _heat(counts, classed.classes) if counts and classed else None,
         "agreeing": _agreeing(counts, classed.classes) if counts and classed else [],
         "choices": EXPORTS,
-        "row_counts": {what: _rows_of(batch, what) for what in ("labels", "answers")},
-        "decided_count": _rows_of(batch, "labels", "decided"),
+        "row_counts": {"labels": progress.total + progress.checks, "answers": taken},
+        "decided_count": fresh(f"decided:{batch.pk}", lambda: count_rows(batch, "labels", "decided")),
         "query": f"{urlencode(asked)}&" if asked else "",
     }
     around = batch_context(request, batch, "studio_results")
     return render(request, "batch/results.html", around | context | _exports(batch))
-
-
-def _rows_of(batch: Batch, what: str, states: str = "") -> int:
-    return fresh(f"rows:{batch.pk}:{what}:{states}", lambda: count_rows(batch, what, states))
 
 
 def reliability_of(section: Mapping[str, Any]) -> charts.Chart:

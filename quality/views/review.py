@@ -32,10 +32,12 @@ from marketplace.models import Assignment, Batch, Hit, Membership, Requester
 from marketplace.schema import Question
 from marketplace.selectors import batches_of, design_of
 from marketplace.services.messaging import write_as_requester
+from marketplace.services.posting import cancel_hit, release_parked
 from marketplace.views.requester import for_requesters
 from marketplace.widgets import read_form
 from quality import figures
 from quality.models import Belief, GoldQuestion, Overruling, Sample
+from quality.selectors import believed_keys
 from quality.services.beliefs import CLASSED
 from quality.services.sampling import draw_sample
 from quality.showing import (
@@ -531,5 +533,47 @@ def studio_item(request: HttpRequest, requester: Requester, item_id: uuid.UUID) 
         "labels": labels,
         "steps": sorted(steps, key=lambda step: step.at),
         "spent": sum(step.amount or 0 for step in steps),
+        "may_end": hit.state in (Hit.State.OPEN, Hit.State.PARKED),
+        "is_parked": hit.state == Hit.State.PARKED,
+        "may_confirm": bool(believed_keys(hit)) and not GoldQuestion.objects.filter(hit=hit).exists(),
+        "freed": (hit.funded - hit.taken) * batch.price if hit.funded > hit.taken else 0,
     }
     return render(request, "batch/item.html", inside(request, batch, "studio_results") | context)
+
+
+def _end_item(hit: Hit, request: HttpRequest) -> str:
+    cancel_hit(hit=hit)
+    return _("Nobody is offered it any more. What no answer needs has come back.")
+
+
+def _open_item(hit: Hit, request: HttpRequest) -> str:
+    release_parked(hit=hit)
+    return _("It is offered again.")
+
+
+def _confirm_item(hit: Hit, request: HttpRequest) -> str:
+    known.promote(hit=hit, by=request.user)
+    return _("It is a known answer now. Workers who answered it are scored by it.")
+
+
+#: What can be done with an item as a whole; each says what was done, or raises.
+ITEM_ACTS: dict[str, Callable[[Hit, HttpRequest], str]] = {
+    "end": _end_item,
+    "open": _open_item,
+    "confirm": _confirm_item,
+}
+
+
+@require_POST
+@for_requesters
+def item_act(request: HttpRequest, requester: Requester, item_id: uuid.UUID, act: str) -> HttpResponse:
+    """End it, offer again what was set aside, or confirm its label as a known answer."""
+    hits = Hit.objects.filter(batch__in=batches_of(request.user, Membership.Role.MANAGER), lane=0)
+    hit = get_object_or_404(hits.select_related("batch__project__requester"), data_row__public_id=item_id)
+    if act not in ITEM_ACTS:
+        raise Http404
+    try:
+        messages.success(request, ITEM_ACTS[act](hit, request))
+    except DomainError as refusal:
+        tell(request, refusal)
+    return redirect("studio_item", item_id)

@@ -1,4 +1,4 @@
-"""The front door, and what waits for a ruling: appeals, flags, contested keys."""
+"""The front door, and what waits for a ruling: appeals, flags, contested keys, reported messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from core.keyset import page
 from core.models import AuditEntry
 from lifecycle import decide
 from lifecycle import gold as known
-from marketplace.models import Appeal
+from marketplace.models import Appeal, Message
+from marketplace.services.messaging import rule_on_report
 from quality.models import Contest, Flag
 from quality.services.flagging import close_flag
 from staff import evidence
@@ -152,3 +153,36 @@ def staff_key_rule(request: HttpRequest, contest_id: uuid.UUID) -> HttpResponse:
 
     words = _("Ruled for the worker.") if is_upheld else _("Ruled: the key stands.")
     return done(request, rule, words, "staff_keys")
+
+
+# --- reported messages ------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@for_staff
+def staff_reports(request: HttpRequest) -> HttpResponse:
+    """Messages that one side reported, longest waiting first; those looked at newest first."""
+    show = request.GET.get("show", "open")
+    rows = Message.objects.filter(reported_at__isnull=False).select_related(
+        "thread__project__requester", "thread__worker", "author"
+    )
+    if show == "ruled":
+        listed = page(rows.filter(looked_at__isnull=False), ["-pk"], request.GET.get("after", ""), SIZE)
+    else:
+        show = "open"
+        listed = page(rows.filter(looked_at=None), ["reported_at", "pk"], request.GET.get("after", ""), SIZE)
+    return render(request, "staff/reports.html", {"page": listed, "show": show})
+
+
+@require_POST
+@for_staff
+def staff_report_rule(request: HttpRequest, message_id: uuid.UUID) -> HttpResponse:
+    """Hidden from both sides, or it stands. What it says is kept for staff either way."""
+    message = get_object_or_404(Message.objects.filter(reported_at__isnull=False), public_id=message_id)
+    is_hidden = _either(request, "hide", "keep")
+    return done(
+        request,
+        lambda: rule_on_report(message=message, is_hidden=is_hidden, by=request.user, reason=reason_in(request)),
+        _("Hidden from both sides.") if is_hidden else _("It stands."),
+        "staff_reports",
+    )

@@ -7,6 +7,7 @@ from django.db import connection
 from django.urls import reverse
 
 from core.errors import Conflict
+from core.notes import add_note
 from lifecycle.accept import accept
 from lifecycle.decide import decide_due
 from lifecycle.digest import digest_due
@@ -20,7 +21,7 @@ from payments.models import Account
 from payments.selectors import balance
 from payments.services.payouts import request_payout
 from tests.support.factories import body
-from users.models import User
+from users.models import Invitation, User
 from workers_app.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def hand_in(worker, batch):
 
 
 @pytest.fixture
-def worker(make_worker, batch):
+def worker(make_worker, make_user, batch):
     """Somebody who left traces everywhere, and was paid."""
     worker = make_worker(country="AT", languages=["de"])
     User.objects.filter(pk=worker.user_id).update(name=CANARY)
@@ -49,6 +50,10 @@ def worker(make_worker, batch):
     write_as_worker(worker=worker, project=batch.project, body=f"I am {CANARY}.")
     save_search(worker=worker, name=CANARY, filters={"q": "x"})
     set_favourite(worker=worker, project=batch.project, is_favourite=True)
+    for subject in (f"worker:{worker.pk}", f"user:{worker.user_id}"):
+        add_note(subject=subject, by=make_user(is_staff=True), text=f"{CANARY} wrote to us.")
+    for used_by in (worker.user, None):
+        Invitation.objects.create(email=worker.user.email.upper(), role="worker", used_by=used_by)
     return worker
 
 
@@ -71,7 +76,8 @@ def test_nothing_says_who_they_were_and_the_books_are_the_same(worker, batch):
 
     erase_person(user=worker.user)
 
-    assert [row for row in everywhere() if CANARY in row or email in row] == []
+    assert [row for row in everywhere() if CANARY in row or email in row.lower()] == []
+    assert list(Invitation.objects.values_list("email", "used_by")) == [("", worker.user_id)]
     assert balance(Account.Kind.PAYABLE, worker.pk) == payable == 600_000
     assert list(Answer.objects.values_list("sha256", flat=True)) == hashes
     assert list(Answer.objects.values_list("raw", "data")) == [(None, None)]

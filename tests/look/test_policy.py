@@ -29,7 +29,15 @@ OWN = {
     *("my_home", "my_appeals", "my_requesters", "erase_me"),
     *("my_queue", "queue_work", "mark_favourite", "save_search"),
     *("find_work", "earnings", "earnings_waiting", "earnings_rejected", "earnings_payouts", "statement_csv"),
-    *("my_data", "my_data_file", "my_messages", "studio_messages", "my_qualifications", "studio_qualifications"),
+    *(
+        "my_data",
+        "my_data_file",
+        "my_messages",
+        "my_answers",
+        "studio_messages",
+        "my_qualifications",
+        "studio_qualifications",
+    ),
     "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
     *("studio_webhooks", "studio_media", "studio_blocks"),
@@ -43,6 +51,7 @@ OPEN = {name for name, (whose, _where) in READ.items() if whose == "anybody"}
 #: Acts on one's own side, where a stranger has nothing.
 OWN_ACTS = {
     *("ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "studio_qualification_new", "notices_read"),
+    "notices_unread",
     *("studio_rename", "webhook_new", "media_upload", "block_act"),
     *("tour_away", "tour_back"),
 }

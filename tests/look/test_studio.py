@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 
@@ -12,12 +13,16 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from core.models import Operation
+from core.audit import broken_links
+from core.models import AuditEntry, Operation
 from core.operations import take, work_on
+from core.pages import undo_of
 from lifecycle import export
 from lifecycle.export import start_export
 from lifecycle.operations import WORK, run_due_operations, run_to_end
 from marketplace.models import Batch, HitData
+from marketplace.services.posting import pause_batch, resume_batch
+from quality import figures
 from quality.models import QuizAttempt
 from quality.services.quiz import quiz_items
 from tests.look.conftest import answer, settle
@@ -73,6 +78,65 @@ def test_a_batch_is_paused_and_opened_by_a_button(act, before, after, client, ma
 
     market.batch.refresh_from_db()
     assert market.batch.state == after
+
+
+@pytest.mark.parametrize(("act", "back"), [("pause", "open"), ("resume", "paused")])
+def test_the_message_of_a_pause_or_a_resume_undoes_it(act, back, client, market):
+    if act == "resume":
+        pause_batch(batch=market.batch)
+    client.force_login(market.owner)
+
+    page = client.post(reverse("batch_act", args=[market.batch.public_id, act]), follow=True)
+
+    (undo,) = [undo_of(message) for message in page.context["messages"]]
+    client.post(undo["href"], dict(undo["fields"]))
+    market.batch.refresh_from_db()
+    assert market.batch.state == back
+
+
+def test_a_new_end_is_undone_unless_the_one_before_is_over(client, market):
+    client.force_login(market.owner)
+    url = reverse("batch_act", args=[market.batch.public_id, "extend"])
+    for before, can_undo in ((None, True), ("2098-05-01T12:00:00Z", True), ("2001-01-01T00:00:00Z", False)):
+        Batch.objects.filter(pk=market.batch.pk).update(expires_at=before)
+
+        page = client.post(url, {"expires_at": "2099-01-01T00:00"}, follow=True)
+
+        undo = undo_of([*page.context["messages"]][-1])
+        assert bool(undo) == can_undo
+        if undo:
+            client.post(undo["href"], dict(undo["fields"]))
+            (kept,) = Batch.objects.filter(pk=market.batch.pk).values_list("expires_at", flat=True)
+            assert kept == (before and dt.datetime.fromisoformat(before))
+
+
+def test_the_feed_tells_who_did_what_to_the_batch(client, market, make_user):
+    client.force_login(market.owner)
+    do = lambda act, **form: client.post(reverse("batch_act", args=[market.batch.public_id, act]), form)  # noqa: E731
+    do("pause")
+    do("resume")
+    do("extend", expires_at="2099-01-01T00:00")
+    do("more", answers="1")
+    pause_batch(batch=market.batch, reason="staff", by=market.staff)
+    resume_batch(batch=market.batch, by_staff=True, by=market.staff)
+    pause_batch(batch=market.batch, reason="expired")
+    do("close")
+
+    said = [event.words for event in figures.feed_of(market.batch) if event.kind == "did"]
+
+    who = market.owner.email
+    assert said[:8] == [
+        f"{who} closed it.",
+        "Paused by the site.",
+        "Staff opened it again.",
+        "Staff paused it.",
+        f"{who} asked for more answers.",
+        f"{who} changed its end.",
+        f"{who} opened it again.",
+        f"{who} paused it.",
+    ]
+    assert AuditEntry.objects.get(act="batch.more").details == {"answers": 1, "hits": 8}
+    assert not list(broken_links())
 
 
 def test_an_act_in_the_wrong_state_says_so_and_changes_nothing(client, market):

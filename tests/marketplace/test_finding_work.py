@@ -4,11 +4,15 @@ import time
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from core.errors import Invalid
-from marketplace import figures, selectors
+from lifecycle import upkeep
+from lifecycle.upkeep import measure_pay
+from marketplace import figures, jobs, selectors
+from marketplace.api.work import Judged
 from marketplace.models import Batch, Block, Membership, Participation, Project, Requester
 from marketplace.rules import Rules
 from marketplace.selectors import closed_to, designs_of, eligibility, freeze_design, offered_to, standing_of
@@ -170,6 +174,82 @@ def test_the_page_takes_the_same_queries_for_any_number_of_batches(market, djang
         return len(made)
 
     assert ask(2) == ask(19)
+
+
+def test_the_best_paid_are_found_among_very_many_newer_ones(make_batch, make_project, make_worker, monkeypatch):
+    monkeypatch.setattr(jobs, "MOST", 2)
+    monkeypatch.setattr(jobs, "ENOUGH", 1)
+    monkeypatch.setitem(upkeep._measured, "up to", 0)
+    rules = {"estimated_seconds": 36, "reward": "0.10"}
+    best = make_batch(hits=1, rules={**rules, "reward": "0.50"})
+    closed = make_batch(hits=1, project=make_project(is_distressing=True, rules={**rules, "reward": "0.90"}))
+    other = make_batch(hits=1, project=make_project(is_distressing=True, rules={**rules, "reward": "0.80"}))
+    newer = [make_batch(hits=1, rules=rules) for _n in range(4)]
+    worker = make_worker()
+    assert measure_pay(most=3) == 3 and measure_pay(most=3) == 3 and measure_pay(most=3) == 1
+    assert measure_pay(most=100) == 0, "what has not changed is not written"
+
+    by_pay = jobs.find(worker, jobs.Filters())
+    by_time = jobs.find(worker, jobs.Filters(sort="new"))
+
+    # Of the first two nothing is open: two more are looked at.
+    assert [job.batch for job in by_pay.jobs] == [best, newer[-1], closed, other]
+    assert [job.batch for job in by_time.jobs] == newer[:1:-1]
+    assert by_pay.is_cut and by_time.is_cut
+    assert Batch.objects.get(pk=best.pk).hourly == 50_000_000
+    monkeypatch.setattr(jobs, "MOST", 100)
+    assert not jobs.find(worker, jobs.Filters()).is_cut
+
+
+def test_programs_page_through_what_is_open_to_them(api, make_batch, make_project, make_worker, monkeypatch):
+    monkeypatch.setattr(Judged, "AT_ONCE", 2)
+    made = [make_batch(project=make_project(is_distressing=n % 3 == 0)) for n in range(7)]
+    wanted = [str(batch.public_id) for n, batch in enumerate(made) if n % 3][::-1]
+    client = api(make_worker().user, "work")
+
+    first = client.get("work?open=true&limit=3").json()
+    second = client.get(f"work?open=true&limit=3&cursor={first['next_cursor']}").json()
+
+    assert [one["batch"] for one in first["items"] + second["items"]] == wanted
+    assert second["next_cursor"] is None
+    assert len(client.get("work?open=false").json()["items"]) == 3
+
+
+MANY_BATCHES = """
+INSERT INTO marketplace_batch (public_id, project_id, name, state, paused_because, is_standing, design, reward, fee,
+    assignment_seconds, levels, open_cap, lane_share, upload, upload_name, upload_format, upload_columns, upload_facts,
+    created_at, published_at, spent_that_day, hourly)
+SELECT gen_random_uuid(), project_id, name, state, '', false, design, reward, 0, 600, levels, 10, 0, '', '', '', '{}',
+       '{}', now(), now() - n * interval '1 second', 0, (random() * 20000000)::bigint
+FROM generate_series(1, 200) n, (SELECT * FROM marketplace_batch ORDER BY id DESC LIMIT 500) b
+"""
+
+
+@pytest.mark.pace
+def test_a_hundred_thousand_open_batches_are_listed_in_time(api, market):
+    worker = market(batches=500, grants=300)
+    with connection.cursor() as cursor:
+        cursor.execute(MANY_BATCHES)
+        cursor.execute("ANALYZE marketplace_batch")
+    client, browser = api(worker.user, "work"), Client()
+    browser.force_login(worker.user)
+    asked = {
+        "page": lambda: browser.get("/work/"),
+        "newest": lambda: browser.get("/work/?sort=new"),
+        "reward": lambda: browser.get("/work/?sort=reward"),
+        "program": lambda: client.get("work?open=true&limit=100"),
+    }
+    took = {}
+    for name, ask in asked.items():
+        ask()
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            assert ask().status_code == 200
+            times.append(time.perf_counter() - began)
+        took[name] = min(times)
+
+    assert {name: seconds for name, seconds in took.items() if seconds > 0.2} == {}
 
 
 @pytest.mark.pace

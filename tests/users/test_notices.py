@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
 from core.models import Outbox
+from core.pages import undo_of
 from users.models import Notice
 from users.services import notices
 from users.services.mailing import gather_digests, send_due_mail
@@ -179,6 +180,22 @@ def test_opening_reads_it_and_leads_to_where_one_can_act(client, reader):
     assert reader.unread_notices() == 1
     client.post(reverse("notices_read"))
     assert reader.unread_notices() == 0
+
+
+def test_marking_all_read_is_undone_and_brings_back_no_other(client, reader, make_user):
+    old, *new = [notify(user=reader, kind="message", title=str(n)) for n in range(3)]
+    read_notices(notices=Notice.objects.filter(pk=old.pk))
+    theirs = notify(user=make_user(), kind="message", title="Theirs")
+    client.force_login(reader)
+
+    page = client.post(reverse("notices_read"), follow=True)
+
+    (undo,) = [undo_of(message) for message in page.context["messages"]]
+    assert reader.unread_notices() == 0
+    Notice.objects.filter(pk=theirs.pk).update(read_at=Notice.objects.get(pk=new[0].pk).read_at)
+    client.post(undo["href"], dict(undo["fields"]))
+    assert set(Notice.objects.filter(read_at=None)) == set(new)
+    assert client.post(reverse("notices_unread"), {"at": "yesterday"}).status_code == 404
 
 
 def test_a_page_of_notices_costs_the_same_however_many_there_are(client, reader, django_assert_num_queries):

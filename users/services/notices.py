@@ -160,9 +160,14 @@ def choose_ways(*, user: User, ways: Mapping[str, str]) -> dict[str, str]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read_notices(*, notices: QuerySet[Notice]) -> int:
-    """Mark them read; how many were not."""
-    return notices.filter(read_at=None).update(read_at=timezone.now())
+def read_notices(*, notices: QuerySet[Notice], at: datetime | None = None) -> int:
+    """Mark them read, `at` this moment (default: now); how many were not."""
+    return notices.filter(read_at=None).update(read_at=at or timezone.now())
+
+
+def unread_together(*, user: User, at: datetime) -> int:
+    """Take back one `read_notices`, by the moment that it wrote; how many are unread again."""
+    return Notice.objects.filter(user=user, read_at=at).update(read_at=None)
 
 
 def unread_notice(*, notice: Notice) -> Notice:

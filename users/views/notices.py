@@ -8,16 +8,20 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import DomainError
-from core.pages import tell
+from core.pages import tell, undoable
 from users.models import Notice, Way
-from users.services.notices import GROUPS, choose_ways, read_notices, unread_notice, ways_of
+from users.services.notices import GROUPS, choose_ways, read_notices, unread_notice, unread_together, ways_of
 
 A_PAGE = 25
 
@@ -61,7 +65,21 @@ def mark_unread(request: HttpRequest, notice_id: uuid.UUID) -> HttpResponse:
 @require_POST
 @login_required
 def read_all(request: HttpRequest) -> HttpResponse:
-    read_notices(notices=Notice.objects.filter(user=request.user))  # type: ignore[misc]
+    at = timezone.now()
+    if count := read_notices(notices=Notice.objects.filter(user=request.user), at=at):  # type: ignore[misc]
+        said = ngettext("%d notice is read.", "%d notices are read.", count) % count
+        undoable(request, said, href=reverse("notices_unread"), fields={"at": at.isoformat()})
+    return redirect("notices")
+
+
+@require_POST
+@login_required
+def unread_all(request: HttpRequest) -> HttpResponse:
+    """Undo of `read_all`: what was marked at that moment is unread again."""
+    at = parse_datetime(request.POST.get("at", ""))
+    if at is None or timezone.is_naive(at):
+        raise Http404
+    unread_together(user=request.user, at=at)  # type: ignore[arg-type]
     return redirect("notices")
 
 

@@ -30,12 +30,13 @@ PROJECTS = 20
 
 
 def tabs(worker: Worker, here: str) -> dict[str, Any]:
-    """The four pages about oneself."""
+    """The pages about oneself."""
     waiting = Appeal.objects.filter(assignment__worker=worker, state=Appeal.State.OPEN).count()
     return {
         "here": here,
         "tabs": [
             ("my_home", _("Overview"), reverse("my_home"), ""),
+            ("my_answers", _("Answers"), reverse("my_answers"), ""),
             ("my_appeals", _("Appeals"), reverse("my_appeals"), waiting or ""),
             ("my_requesters", _("Requesters"), reverse("my_requesters"), ""),
             ("my_data", _("My data"), reverse("my_data"), ""),

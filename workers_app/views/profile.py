@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core.errors import DomainError, Invalid
 from core.pages import tell
+from core.preferences import preference
 from lifecycle.erase import erase_person
 from lifecycle.personal_data import everything_about
 from marketplace.services.accepting import recheck
@@ -65,7 +66,7 @@ def erase_me(request: HttpRequest, worker: Worker) -> HttpResponse:
             logout(request)
             return redirect("home")
     payable = balance(Account.Kind.PAYABLE, worker.pk)
-    context = {"payable": payable, "currency": settings.LEDGER_CURRENCY, "minimum": settings.PAYOUT_MINIMUM}
+    context = {"payable": payable, "currency": settings.LEDGER_CURRENCY, "minimum": preference("PAYOUT_MINIMUM")}
     return render(request, "me/erase.html", context | tabs(worker, "my_data"))
 
 

@@ -20,7 +20,7 @@ from marketplace.selectors import qualifications_of, requestable, requesters_of,
 from marketplace.views.requester import for_requesters
 from marketplace.views.worker import for_workers
 from workers_app.models import Grant, Pseudonym, Qualification, QualificationRequest, Worker
-from workers_app.services.granting import create_qualification
+from workers_app.services.granting import change_qualification, create_qualification
 from workers_app.services.pseudonyms import code_for
 from workers_app.services.requesting import withdraw_request
 
@@ -122,6 +122,26 @@ def studio_qualification_new(request: HttpRequest, requester: Requester) -> Http
             name=request.POST.get("name", ""),
             description=request.POST.get("description", "")[:2000],
             can_request="can_request" in request.POST,
+        )
+    except DomainError as refusal:
+        tell(request, refusal)
+    return redirect("studio_qualifications")
+
+
+@require_POST
+@for_requesters
+def studio_qualification_change(
+    request: HttpRequest, requester: Requester, qualification_id: uuid.UUID
+) -> HttpResponse:
+    """Another name, description, or whether workers may ask for it. Who holds it keeps it."""
+    found = get_object_or_404(qualifications_of(request.user, Membership.Role.MANAGER), public_id=qualification_id)
+    asks = {"can_request": "can_request" in request.POST} if found.kind == Qualification.Kind.VALUE else {}
+    try:
+        change_qualification(
+            qualification=found,
+            name=request.POST.get("name", ""),
+            description=request.POST.get("description", "")[:2000],
+            **asks,
         )
     except DomainError as refusal:
         tell(request, refusal)
