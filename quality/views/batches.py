@@ -574,6 +574,10 @@ FILTERS = ("state", "question", "label", "q", "order")
 ORDERS = {"": "hit_id", "sure": "-confidence", "unsure": "confidence"}
 
 
+#: Labels of a longer list that are sorted once for several pages.
+HEAD = 1200
+
+
 class LabelPages(Paginator):  # type: ignore[type-arg]
     """Pages of labels with 10^5 behind them: counted for a moment, sorted by narrow rows, and only then read whole."""
 
@@ -585,10 +589,22 @@ class LabelPages(Paginator):  # type: ignore[type-arg]
     def count(self) -> int:
         return fresh(self.key, lambda: self.object_list.order_by().count(), least=0)  # type: ignore[attr-defined]
 
-    def _get_page(self, rows: QuerySet[Belief], *arguments: Any, **named: Any) -> Page:  # type: ignore[type-arg]
-        ids = list(rows.values_list("pk", flat=True))
-        found = Belief.objects.select_related("hit__data_row").in_bulk(ids)
-        return Page([found[pk] for pk in ids if pk in found], *arguments, **named)
+    def page(self, number: int | str) -> Page:  # type: ignore[type-arg]
+        number = self.validate_number(number)
+        first, after = (number - 1) * self.per_page, number * self.per_page
+        rows: QuerySet[Belief] = self.object_list  # type: ignore[assignment]
+        if after <= HEAD < self.count:
+            ids = self._head()[first:after]
+        else:
+            ids = list(rows.values_list("pk", flat=True)[first:after])
+        # What was sorted a moment ago may be decided by now.
+        found = {row.pk: row for row in rows.filter(pk__in=ids).select_related("hit__data_row")}
+        return Page([found[pk] for pk in ids if pk in found], number, self)
+
+    def _head(self) -> list[int]:
+        """The first of a long list, which no index sorts: once for all pages that are asked for in a moment."""
+        rows: QuerySet[Belief] = self.object_list  # type: ignore[assignment]
+        return fresh(f"{self.key}:head", lambda: list(rows.values_list("pk", flat=True)[:HEAD]), least=0)
 
 
 def labels_of(batch: Batch, asked: Mapping[str, str]) -> QuerySet[Belief]:

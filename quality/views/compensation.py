@@ -112,11 +112,12 @@ def _lines(batch: Batch, asked: Sequence[tuple[str, str, str]], name: str) -> li
     lines: list[Line] = []
     errors: dict[str, str] = {}
     for number, (one_id, (_one, amount, reason)) in enumerate(zip(ids, asked, strict=True)):
-        if one_id not in found:
+        row = found.get(one_id) if one_id else None
+        if row is None:
             errors[f"lines[{number}].assignment"] = _("There is no such assignment in this batch.")
             continue
         try:
-            lines.append(Line(found[one_id], money.parse(amount.replace(",", ".")), reason))
+            lines.append(Line(row, money.parse(amount.replace(",", ".")), reason))
         except DomainError:
             errors[f"lines[{number}].amount"] = _("An amount such as 0.10.")
     if errors:

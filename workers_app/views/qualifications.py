@@ -135,13 +135,13 @@ def studio_qualification_change(
 ) -> HttpResponse:
     """Another name, description, or whether workers may ask for it. Who holds it keeps it."""
     found = get_object_or_404(qualifications_of(request.user, Membership.Role.MANAGER), public_id=qualification_id)
-    asks = {"can_request": "can_request" in request.POST} if found.kind == Qualification.Kind.VALUE else {}
+    is_asked_for = "can_request" in request.POST if found.kind == Qualification.Kind.VALUE else None
     try:
         change_qualification(
             qualification=found,
             name=request.POST.get("name", ""),
             description=request.POST.get("description", "")[:2000],
-            **asks,
+            can_request=is_asked_for,
         )
     except DomainError as refusal:
         tell(request, refusal)
