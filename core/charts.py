@@ -30,7 +30,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: `shape` is `line`, `box` or `dot`."""
+    """One entry of a legend: `shape` is `line`, `box`, `dot` or `cross`."""
 
     shape: str
     css: str
@@ -360,7 +360,7 @@ def ledger_line(values: Sequence[float], bounds: tuple[float, float], passed: Se
         (number(i + 1), _("right") if good else _("wrong"), f"{value:+.2f}")
         for i, (value, good) in enumerate(zip(values, passed, strict=True))
     ]
-    keys = [Key("dot", "f-acc", _("right")), Key("line", "ln warn", _("wrong"))]
+    keys = [Key("dot", "f-acc", _("right")), Key("cross", "ln warn", _("wrong"))]
     return Chart(440, 210, message, frame.marks, (_("Known answer"), _("Outcome"), _("Sum")), rows, keys)
 
 

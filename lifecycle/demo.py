@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,17 @@ ORGANISATION = "Postal Archive (demo)"
 DIGITS, PATIENTS = "Read handwritten digits", "Fit for an anaesthetic? (1979)"
 CROWD_BATCH, VISITOR_BATCH = "300 digits, read by a simulated crowd", "60 digits, left for you"
 DEPOSIT = money.parse("250.00")
+INSTRUCTIONS = """
+1. Pick the digit that the writer most likely meant.
+2. Judge the shape, not how neat it is.
+3. If two are equally likely, choose the one that needs fewer strokes.
+"""
+#: Digits that are easily mixed up, and what tells them apart; the instructions show some of each.
+MIXED_UP = {
+    4: "Fours: open at the top, or closed to a point.",
+    9: "Nines: a round loop on a stem.",
+    1: "Ones: one stroke. A flag at the top or a foot is fine.",
+}
 #: Pictures of each batch, and how many of them are hidden checks.
 FOR_CROWD, FOR_VISITOR, KNOWN = 300, 60, 30
 #: Answers a second of the whole crowd.
@@ -127,7 +138,11 @@ def _digits_project(requester: Requester, admin: User) -> Project:
             {"name": "digit", "kind": "categorical", "labels": list("0123456789"), "title": "Which digit is it?"}
         ],
         template="{{image picture | A handwritten digit, enlarged}}",
-        instructions="Say which digit was written.\n\nIf two seem possible, choose the likelier one.",
+        instructions=INSTRUCTIONS,
+        examples=[
+            {"shows": " ".join(_shown(requester, digit)), "is_good": True, "why": why}
+            for digit, why in MIXED_UP.items()
+        ],
         rules={
             "reward": "0.02",
             "estimated_seconds": 5,
@@ -175,11 +190,26 @@ def _digit_rows(requester: Requester, which: slice) -> list[dict[str, Any]]:
     return rows
 
 
-def picture(points: np.ndarray, size: int = 240) -> bytes:
-    """A PNG of one digit (8, 8), dark on light."""
-    shade = (255 - points * (255 / 16)).clip(0, 255).astype(np.uint8)
+def _shown(requester: Requester, digit: int, count: int = 3) -> Iterator[str]:
+    """Pictures of one digit for the instructions, in Markdown; none of those that are asked about."""
+    digits = load_digits()
+    rest = np.flatnonzero(digits.target == digit)
+    for number in rest[rest >= FOR_CROWD + FOR_VISITOR][:count]:
+        media = keep(Media.objects.create(requester=requester), "image/png", picture(digits.images[number]))
+        yield f"![A {digit}]({MEDIA_PREFIX}{media.public_id})"
+
+
+#: Shares of black from which on a point is darker, and over how much of it a step is smoothed.
+SHADES, SMOOTH = np.array([0.22, 0.45, 0.7]), 0.06
+
+
+def picture(points: np.ndarray, size: int = 320) -> bytes:
+    """A PNG of one digit (8, 8), dark on light with a margin: enlarged as contours, since mere blur is hard to read."""
+    points = np.pad(np.asarray(points, dtype=np.float32) / 16, 1)
+    enlarged = np.asarray(Image.fromarray(points, "F").resize((size, size), Image.Resampling.BICUBIC))
+    dark = np.clip((enlarged[..., None] - SHADES) / SMOOTH + 0.5, 0, 1).mean(axis=-1)
     out = io.BytesIO()
-    Image.fromarray(shade, "L").resize((size, size), Image.Resampling.BICUBIC).save(out, "PNG", optimize=True)
+    Image.fromarray((255 * (1 - dark)).round().astype(np.uint8), "L").save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 
 from marketplace.schema import Schema
 from marketplace.selectors import Design
-from marketplace.services.media import media_addresses
-from marketplace.templating import compile_template, shown
+from marketplace.services.media import stored_media
+from marketplace.templating import Stored, compile_template, shown
 from marketplace.widgets import ADDRESSES, Widget, widgets_of
 
 
@@ -33,8 +33,8 @@ def show_item(
     media that is not fetched yet, by address."""
     template = compile_template(design.template)
     addresses = [data.get(column) for column in template.media_columns] + _paired(design.schema, data)
-    files = media_addresses(requester_id=requester_id, values=addresses)
-    files = {**(samples or {}), **files}
+    files = stored_media(requester_id=requester_id, values=addresses)
+    files = {address: Stored(sample) for address, sample in (samples or {}).items()} | files
     content = template.render(data, files.get) if design.template.strip() else _as_facts(design.schema, data)
     return Shown(content, widgets_of(design.schema, data, files.get, answers))
 

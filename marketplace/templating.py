@@ -35,8 +35,18 @@ TAGS = {
 }
 ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "title"}, "ol": {"start"}}
 
-#: Address of a column's media in our own storage, or None while there is none.
-MediaUrl = Callable[[str], str | None]
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in our own storage: its address and, of a picture, its size in points where that is known."""
+
+    address: str
+    width: int | None = None
+    height: int | None = None
+
+
+#: The stored file that a value of a media column names, or None while there is none.
+FindMedia = Callable[[str], Stored | None]
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,18 @@ class Placeholder:
     column: str
     words: str = ""
 
-    def render(self, value: Any, media_url: MediaUrl) -> str:
+    def render(self, value: Any, find: FindMedia) -> str:
         if self.kind == "text":
             return shown(value)
         if self.kind == "link":
             return link(str(value), self.words)
-        source = media_url(str(value))
-        if source is None:
+        stored = find(str(value))
+        if stored is None:
             return f'<span class="media-missing">{escape(self.words or self.column)}</span>'
-        words, source = escape(self.words or self.column), escape(source)
+        words, source = escape(self.words or self.column), escape(stored.address)
         if self.kind == "image":
-            return f'<img class="media" src="{source}" alt="{words}">'
+            shape = f' width="{stored.width}" height="{stored.height}"' if stored.width and stored.height else ""
+            return f'<img class="media" src="{source}"{shape} alt="{words}">'
         return f'<{self.kind} class="media" src="{source}" aria-label="{words}" controls preload="auto"></{self.kind}>'
 
 
@@ -89,11 +100,11 @@ class Template:
                 errors={field: f'There is no column "{unknown[0]}". The columns are: {there}.'},
             )
 
-    def render(self, data: Mapping[str, Any], media_url: MediaUrl) -> SafeString:
+    def render(self, data: Mapping[str, Any], find: FindMedia) -> SafeString:
         """HTML of one item. Raises Invalid as `check` does."""
         self.check(data.keys())
         rendered = (
-            piece if isinstance(piece, str) else piece.render(data[piece.column], media_url) for piece in self.pieces
+            piece if isinstance(piece, str) else piece.render(data[piece.column], find) for piece in self.pieces
         )
         return SafeString("".join(rendered))  # allow: the pieces went through nh3, the values through escape
 

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from marketplace.schema import CANT_TELL, NA, Question, Schema
 from marketplace.schema.conditions import Condition, Group, View
 from marketplace.schema.schema import keyed_parts
-from marketplace.templating import MediaUrl, Placeholder, render_markdown, shown
+from marketplace.templating import FindMedia, Placeholder, render_markdown, shown
 
 #: Keys that act on the page; no answer may have them.
 TAKEN = set("srczxd?+-u")
@@ -72,7 +72,7 @@ class Widget:
 
 
 def widgets_of(
-    schema: Schema, data: Mapping[str, Any], media_url: MediaUrl, answers: Mapping[str, Any] | None = None
+    schema: Schema, data: Mapping[str, Any], find: FindMedia, answers: Mapping[str, Any] | None = None
 ) -> list[Widget]:
     """The questions of one item in order, those for parts once a part; with `answers` as they were given before."""
     data = schema.read_data(data)
@@ -80,11 +80,11 @@ def widgets_of(
     drawn: list[Widget] = []
     for question in schema:
         if question.part_column is None:
-            drawn.append(_widget(question, "", None, data, media_url, given.get(question.name), len(drawn)))
+            drawn.append(_widget(question, "", None, data, find, given.get(question.name), len(drawn)))
             continue
         for key, part in keyed_parts(data.get(question.part_column)).items():
             value = (given.get(question.name) or {}).get(key)
-            drawn.append(_widget(question, key, part, data, media_url, value, len(drawn)))
+            drawn.append(_widget(question, key, part, data, find, value, len(drawn)))
     return drawn
 
 
@@ -93,7 +93,7 @@ def _widget(
     key: str,
     part: Any,
     data: Mapping[str, Any],
-    media_url: MediaUrl,
+    find: FindMedia,
     value: Any,
     number: int,
 ) -> Widget:
@@ -105,7 +105,7 @@ def _widget(
     labels = question.classes[:-1] if question.na else question.classes
     options: list[Option] = []
     if question.kind == "pairwise":
-        options = _sides(question, part if isinstance(part, Mapping) else data, media_url, value)
+        options = _sides(question, part if isinstance(part, Mapping) else data, find, value)
     elif question.labels:
         chosen = value if isinstance(value, list) else [value]
         keys = keys_for(question.labels)
@@ -129,14 +129,14 @@ def _widget(
     )
 
 
-def _sides(question: Question, item: Mapping[str, Any], media_url: MediaUrl, value: Any) -> list[Option]:
+def _sides(question: Question, item: Mapping[str, Any], find: FindMedia, value: Any) -> list[Option]:
     """Left and right as they stand in the data: picture, sound or film where the cell is an address, else its text."""
     sides = []
     for side, column, key in (("left", question.left, "1"), ("right", question.right, "2")):
         cell = item.get(column)
-        is_media = isinstance(cell, str) and cell.startswith(ADDRESSES) and media_url(cell) is not None
+        is_media = isinstance(cell, str) and cell.startswith(ADDRESSES) and find(cell) is not None
         kind = _media_kind(str(cell)) if is_media else "text"
-        html = SafeString(Placeholder(kind, column, side).render(cell, media_url))  # allow: a placeholder escapes
+        html = SafeString(Placeholder(kind, column, side).render(cell, find))  # allow: a placeholder escapes
         sides.append(Option(side, side, key, html, value == side))
     if question.tie:
         sides.append(Option("tie", "tie", "3", "", value == "tie"))

@@ -20,7 +20,7 @@ from core.models import AuditEntry, Operation
 from marketplace.models import Appeal, Assignment, Batch, Participation
 from marketplace.schema import Question
 from marketplace.selectors import design_of
-from marketplace.services.media import media_addresses
+from marketplace.services.media import stored_media
 from marketplace.templating import compile_template
 from payments.models import Account, Entry
 from quality.estimators.agreement import krippendorff_alpha
@@ -368,8 +368,8 @@ def pictures_of(beliefs: Sequence[Belief], batch: Batch) -> dict[int, str]:
     if column is None:
         return {}
     cells = {belief.hit_id: belief.hit.data_row.data.get(column) for belief in beliefs}
-    ours = media_addresses(requester_id=batch.project.requester_id, values=cells.values())
-    return {hit_id: ours[cell] for hit_id, cell in cells.items() if cell in ours}
+    ours = stored_media(requester_id=batch.project.requester_id, values=cells.values())
+    return {hit_id: ours[cell].address for hit_id, cell in cells.items() if cell in ours}
 
 
 @dataclass(frozen=True)

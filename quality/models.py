@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class GoldQuestion(models.Model):
@@ -352,6 +353,18 @@ class Flag(models.Model):
         DISMISSED = "dismissed", "dismissed"
 
     MOVES = {State.OPEN: {State.CLOSED}}
+    #: What a kind is called on pages; one without words here goes by its name.
+    WORDS = {
+        "distress": _("Flagged as distressing"),
+        "gold_in_doubt": _("Known answer in doubt"),
+        "gold_suspect": _("Known answers that most get wrong"),
+        "late": _("Answer came late"),
+        "leak_risk": _("Too few known answers"),
+        "pair": _("Two who answer alike"),
+        "paused": _("Worker paused"),
+        "report": _("Problem reported"),
+        "returns": _("Many give it back"),
+    }
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=40)
@@ -379,6 +392,10 @@ class Flag(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["expires_at", "id"], name="flag_open", condition=Q(state="open"))]
+
+    @property
+    def title(self) -> str:
+        return str(self.WORDS.get(self.kind, self.kind))
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"

@@ -313,7 +313,7 @@ def decisions_on(worker: Worker, most: int = 30) -> list[Decision]:
         for row in rows
     ]
     raised = Flag.objects.filter(worker=worker).order_by("-pk")[:most]
-    lines += [Decision(flag.created_at, _("Flag raised: %s") % flag.kind, flag.message, "") for flag in raised]
+    lines += [Decision(flag.created_at, _("Flag raised: %s") % flag.title, flag.message, "") for flag in raised]
     return sorted(lines, key=lambda line: line.at, reverse=True)[:most]
 
 

@@ -60,6 +60,12 @@ def script(context: template.Context, path: str, kind: str = "") -> SafeString:
     return format_html('<script src="{}"{}{}></script>', static(path), how, sealed)
 
 
+@register.simple_tag
+def module(path: str) -> SafeString:
+    """Ask early for a module that another one imports, so that it need not be found there first."""
+    return format_html('<link rel="modulepreload" href="{}">', static(path))
+
+
 @register.simple_tag(takes_context=True)
 def browser_key(context: template.Context) -> str:
     """Keeps what two people leave in one browser apart, such as answers not sent yet; says nothing about either."""

@@ -86,6 +86,9 @@ class Media(models.Model):
     file = models.FileField(upload_to="media/%Y/%m/", blank=True)
     content_type = models.CharField(max_length=80, blank=True)
     size = models.BigIntegerField(default=0)
+    #: Of a picture, in points: pages keep its place free until it has come.
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
     sha256 = models.CharField(max_length=64, blank=True, db_index=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     error = models.CharField(max_length=300, blank=True)

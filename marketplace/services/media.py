@@ -9,6 +9,7 @@ again, uploads the file instead, or cancels the HIT.
 from __future__ import annotations
 
 import hashlib
+import io
 import secrets
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from PIL import Image
 
 from core import clock
 from core.errors import Invalid
@@ -32,6 +34,7 @@ from core.outbound import NotSent, send
 from core.states import move
 from marketplace.models import Batch, Hit, Media, MediaWait, Requester
 from marketplace.services.design import MEDIA_PREFIX
+from marketplace.templating import Stored
 
 MOST_ATTEMPTS = 4
 LEASE = timedelta(minutes=2)
@@ -140,10 +143,19 @@ def keep(media: Media, kind: str, content: bytes) -> Media:
     """The content is there: store it, and open what waited for it."""
     media.file.save(f"{secrets.token_hex(16)}.{ENDINGS[kind]}", ContentFile(content), save=False)
     digest = hashlib.sha256(content).hexdigest()
-    stored = {"file": media.file.name, "content_type": kind, "size": len(content), "sha256": digest, "error": ""}
-    move(media, Media.State.READY, **stored)
+    width, height = size_of(kind, content)
+    about = {"content_type": kind, "size": len(content), "sha256": digest, "width": width, "height": height}
+    move(media, Media.State.READY, file=media.file.name, error="", **about)
     open_waiting()
     return media
+
+
+def size_of(kind: str, content: bytes) -> tuple[int, int] | tuple[None, None]:
+    """Width and height of a cleaned picture in points. Reads its head and no more."""
+    if kind not in PICTURES:
+        return None, None
+    with Image.open(io.BytesIO(content), formats=[PICTURES[kind]]) as picture:
+        return picture.size
 
 
 @dataclass(frozen=True)
@@ -273,17 +285,18 @@ def media_problems(batch: Batch) -> QuerySet[MediaWait]:
     )
 
 
-def media_addresses(*, requester_id: int, values: Iterable[Any]) -> dict[str, str]:
-    """Value of a media column -> our own address of it; what is not there is left out. One query."""
+def stored_media(*, requester_id: int, values: Iterable[Any]) -> dict[str, Stored]:
+    """Value of a media column -> our own file of it; what is not there is left out. At most two queries."""
     texts = {value for value in values if isinstance(value, str) and value}
     own = {value for value in texts if value.startswith(MEDIA_PREFIX)}
     ready = Media.objects.filter(requester=requester_id, state=Media.State.READY)
-    found: dict[str, str] = {}
+    found: dict[str, Stored] = {}
     if elsewhere := texts - own:
-        for url, public_id in ready.filter(source_url__in=elsewhere).values_list("source_url", "public_id"):
-            found[url] = f"{MEDIA_PREFIX}{public_id}"
+        rows = ready.filter(source_url__in=elsewhere).values_list("source_url", "public_id", "width", "height")
+        found = {url: Stored(f"{MEDIA_PREFIX}{public_id}", *shape) for url, public_id, *shape in rows}
     if own:
-        ids = [UUID(value.removeprefix(MEDIA_PREFIX)) for value in own]
-        known = set(ready.filter(public_id__in=ids).values_list("public_id", flat=True))
-        found |= {value: value for value in own if UUID(value.removeprefix(MEDIA_PREFIX)) in known}
+        asked = {value: UUID(value.removeprefix(MEDIA_PREFIX)) for value in own}
+        rows = ready.filter(public_id__in=asked.values()).values_list("public_id", "width", "height")
+        known = {public_id: shape for public_id, *shape in rows}
+        found |= {value: Stored(value, *known[public_id]) for value, public_id in asked.items() if public_id in known}
     return found

@@ -33,6 +33,7 @@ from marketplace.schema import Question
 from marketplace.selectors import batches_of, design_of
 from marketplace.services.messaging import write_as_requester
 from marketplace.services.posting import cancel_hit, release_parked
+from marketplace.showing import show_item
 from marketplace.views.requester import for_requesters
 from marketplace.widgets import read_form
 from quality import figures
@@ -522,13 +523,12 @@ def studio_item(request: HttpRequest, requester: Requester, item_id: uuid.UUID) 
         steps += answer_steps(fresh, question)
         seen_answers |= {one.assignment.pk for one in said}
     steps += money_steps(hit, codes)
-    content = item_of(batch, beliefs[0])[0] if beliefs and beliefs[0].question in schema else None
     row = hit.data_row
     context = {
         "hit": hit,
         "row": row,
         "name": row.external_id or str(row.public_id)[:8].upper(),
-        "content": content,
+        "content": show_item(design_of(batch), row.data, batch.project.requester_id).content,
         "cells": list(row.data.items())[:50],
         "labels": labels,
         "steps": sorted(steps, key=lambda step: step.at),

@@ -102,7 +102,11 @@ def staff_flags(request: HttpRequest) -> HttpResponse:
     else:
         show = "open"
         listed = page(rows.filter(state=Flag.State.OPEN), ["expires_at", "pk"], request.GET.get("after", ""), SIZE)
-    return render(request, "staff/flags.html", {"page": listed, "show": show, "kind": kind, "kinds": kinds})
+    return render(
+        request,
+        "staff/flags.html",
+        {"page": listed, "show": show, "kind": kind, "kinds": [(one, Flag.WORDS.get(one, one)) for one in kinds]},
+    )
 
 
 @require_POST

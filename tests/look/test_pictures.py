@@ -1,13 +1,15 @@
 """The pictures in docs/pictures: the main pages on the demonstration. `make pictures` takes them; nothing else does.
 
-A page whose shot is not there yet, or not any more, fails: so the list and the documentation stay true.
+A picture that no page renews, and one that the documentation shows and that is not there, fails: so both stay true.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,78 +20,119 @@ from django.urls import reverse
 from PIL import Image
 
 from lifecycle import demo
-from lifecycle.accept import accept
-from lifecycle.clock import STEPS
 from lifecycle.refit import refit_project
-from marketplace.models import Assignment, Batch
+from marketplace.models import Batch
+from quality.models import Belief
+from tests.look.lived import live_a_day, run_clock
 from users.models import User
 from workers_app.models import Worker
 
 FOLDER = settings.BASE_DIR / "docs" / "pictures"
-SIZES = {"": (1440, 900), "-phone": (390, 844)}
-#: Name of the picture -> whose page it is, the name of its URL, and where in the demonstration.
-PICTURES: dict[str, tuple[str, str, Callable[[Batch], dict[str, Any]]]] = {
-    "home": ("", "home", lambda _b: {}),
-    "find-work": ("worker", "find_work", lambda _b: {}),
-    "work": ("worker", "work_page", lambda _b: {"assignment_id": _held().public_id}),
-    "earnings": ("worker", "earnings", lambda _b: {}),
-    "new-project": ("requester", "studio_project_new", lambda _b: {}),
-    "batch": ("requester", "studio_batch", lambda batch: {"batch_id": batch.public_id}),
-    "results": ("requester", "studio_results", lambda batch: {"batch_id": batch.public_id}),
-    "worker-audit": ("admin", "staff_worker", lambda _b: {"worker_id": _audited().public_id}),
-    "styleguide": ("admin", "styleguide", lambda _b: {}),
+DESK, PHONE = ("", 1440, 900), ("-phone", 390, 844)
+#: Answers of the crowd before the picture of a batch that is under way.
+HALF_WAY = 520
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the pages are about."""
+
+    batch: Batch
+    day: Any = None  # a `Day`, once it is over
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Whose page it is, the name of its URL, where it is in the demonstration, and how wide it is taken."""
+
+    whose: str
+    view: str
+    where: Callable[[Seen], dict[str, Any]] = lambda _seen: {}
+    sizes: tuple[tuple[str, int, int], ...] = (DESK,)
+
+
+def of_batch(seen: Seen) -> dict[str, Any]:
+    return {"batch_id": seen.batch.public_id}
+
+
+def of_disputed(seen: Seen) -> dict[str, Any]:
+    belief = Belief.objects.filter(hit__batch=seen.batch, state="disputed").order_by("confidence")[0]
+    return {"item_id": belief.hit.data_row.public_id}
+
+
+def of_copycat(seen: Seen) -> dict[str, Any]:
+    return {"worker_id": Worker.objects.get(user__email="colluder-1@simulated.invalid").public_id}
+
+
+#: While the crowd is at work, and after the day.
+UNDER_WAY = {"batch": Picture("requester", "studio_batch", of_batch)}
+AFTER = {
+    "home": Picture("", "home"),
+    "find-work": Picture("worker", "find_work", sizes=(DESK, PHONE)),
+    "work": Picture("worker", "work_page", lambda s: {"assignment_id": s.day.held.public_id}, (DESK, PHONE)),
+    "earnings": Picture("worker", "earnings"),
+    "new-project": Picture("requester", "studio_project_new"),
+    "question": Picture("requester", "studio_project_edit", lambda s: {"project_id": s.batch.project.public_id}),
+    "review": Picture("requester", "studio_review", of_batch),
+    "results": Picture("requester", "studio_results", of_batch),
+    "item": Picture("requester", "studio_item", of_disputed),
+    "certificate": Picture("", "public_certificate", lambda s: {"certificate_id": s.day.certificate.public_id}),
+    "staff": Picture("admin", "staff_home"),
+    "worker-audit": Picture("admin", "staff_worker", of_copycat),
+    "ledger": Picture("admin", "staff_transfers"),
+    "styleguide": Picture("admin", "styleguide"),
 }
 asked_for = pytest.mark.skipif(not os.environ.get("PICTURES"), reason="only `make pictures` takes them")
 
 
-def _held() -> Assignment:
-    """What the demo worker has on the table."""
-    worker = Worker.objects.get(user__email=demo.ACCOUNTS["worker"][0])
-    batch = Batch.objects.get(name=demo.VISITOR_BATCH)
-    return Assignment.objects.get(pk=accept(worker=worker, batch=batch).assignment_id)
-
-
-def _audited() -> Worker:
-    return Worker.objects.filter(assignments__batch__name=demo.CROWD_BATCH).order_by("-pk")[0]
-
-
 def test_every_picture_in_the_folder_is_taken_from_a_page():
     """Of those that are there none is an orphan that nothing renews."""
-    known = {f"{name}{end}.png" for name in PICTURES for end in SIZES}
+    known = {f"{name}{end}.png" for name, one in {**UNDER_WAY, **AFTER}.items() for end, _w, _h in one.sizes}
 
     assert {path.name for path in FOLDER.glob("*.png")} <= known
 
 
+def test_every_picture_that_the_documentation_shows_is_there():
+    texts = [settings.BASE_DIR / "README.md", *settings.BASE_DIR.glob("docs/**/*.md")]
+    shown = [path.parent / name for path in texts for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text())]
+
+    assert shown
+    assert [path for path in shown if not path.exists()] == []
+
+
 @asked_for
 @pytest.mark.browser
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.django_db(transaction=True)
 def test_the_pictures_are_taken(page, live_server, signed_in):
     batch = demo.prepare()
     crowd = demo.Crowd(batch)
-    for _turn in range(40):
-        _run_clock()
-        if not crowd.work(pace=0, patience=1):
-            break
-    _run_clock()
-    refit_project(project=batch.project)
+    for answer in range(HALF_WAY):
+        crowd.answer_one()
+        if answer % 20 == 0:
+            run_clock()
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    take(page, live_server, signed_in, UNDER_WAY, Seen(batch))
 
-    for name, (whose, view, where) in PICTURES.items():
+    while crowd.work(pace=0, patience=1):
+        run_clock()
+        crowd.present = list(demo.CROWD)
+    run_clock()
+    refit_project(project=batch.project)
+    take(page, live_server, signed_in, AFTER, Seen(batch, live_a_day(batch)))
+
+
+def take(page, live_server, signed_in, pictures: dict[str, Picture], seen: Seen) -> None:
+    for name, one in pictures.items():
         cache.clear()  # figures as they are now
-        signed_in(User.objects.get(email=demo.ACCOUNTS[whose][0]) if whose else None)
-        url = live_server.url + reverse(view, kwargs=where(batch))
-        for end, (width, height) in SIZES.items():
+        signed_in(User.objects.get(email=demo.ACCOUNTS[one.whose][0]) if one.whose else None)
+        url = live_server.url + reverse(one.view, kwargs=one.where(seen))
+        for end, width, height in one.sizes:
             page.set_viewport_size({"width": width, "height": height})
             response = page.goto(url)
             assert response.status == 200, url
             page.wait_for_load_state("networkidle")
             keep(page.screenshot(), FOLDER / f"{name}{end}.png")
-
-
-def _run_clock() -> None:
-    while any(step() for _name, step, _seconds in STEPS):
-        pass
 
 
 def keep(shot: bytes, path: Path) -> None:

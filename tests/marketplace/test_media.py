@@ -21,9 +21,9 @@ from marketplace.services.media import (
     cleaned,
     fetch_again,
     fetch_due_media,
-    media_addresses,
     media_problems,
     sniff,
+    stored_media,
     upload_media,
 )
 from marketplace.services.posting import attach_upload, create_batch, release_parked
@@ -96,10 +96,11 @@ def test_a_hit_is_offered_once_its_picture_is_here(publish, host, make_worker, c
     (wait,) = media_problems(batch)
     assert wait.media.error == "The host answered 404."
     place = accept(worker=make_worker(), batch=batch)
-    address = media_addresses(requester_id=batch.project.requester_id, values=place.data.values())[place.data["photo"]]
+    photo = stored_media(requester_id=batch.project.requester_id, values=place.data.values())[place.data["photo"]]
+    address = photo.address
     shown = client.get(address)
     assert shown.status_code == 200
-    assert Image.open(io.BytesIO(b"".join(shown.streaming_content))).size == (4, 3)
+    assert Image.open(io.BytesIO(b"".join(shown.streaming_content))).size == (4, 3) == (photo.width, photo.height)
     assert host.url not in address
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Invalid
-from marketplace.templating import compile_template, render_markdown
+from marketplace.templating import Stored, compile_template, render_markdown
 
 
 def address(value):
-    return f"/media/{len(value)}" if value else None
+    return Stored(f"/media/{len(value)}") if value else None
 
 
 def render(source, **data):
@@ -27,6 +27,12 @@ def test_markdown_is_rendered():
         "<h1>A</h1>\n<ul>\n<li><em>b</em> <code>1&lt;2</code></li>\n</ul>\n<table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n"
         "</thead>\n<tbody>\n<tr>\n<td>1&lt;2</td>\n</tr>\n</tbody>\n</table>\n"
     )
+
+
+def test_the_place_of_a_picture_is_kept_free_until_it_has_come():
+    html = compile_template("{{image photo}}").render({"photo": "x"}, lambda _value: Stored("/media/1", 320, 240))
+
+    assert html == '<p><img class="media" src="/media/1" width="320" height="240" alt="photo"></p>\n'
 
 
 def test_media_come_from_our_storage_only():
