@@ -20,6 +20,12 @@ def look(page, url, found):
     if response.status >= 400:
         found.append(f"{url}: {response.status}")
         return
+    look_here(page, found)
+
+
+def look_here(page, found):
+    """Gather what is wrong with the page that is open, in each view."""
+    url = page.url
     for (width, height), theme in VIEWS:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -62,6 +68,89 @@ def test_axe_finds_nothing_on_a_draft_and_while_a_quiz_is_taken(
 
     assert not found, "\n".join(found)
     assert not complaints
+
+
+@pytest.mark.parametrize("whose", ["worker", "owner", "staff"])
+def test_axe_finds_nothing_where_nothing_is_yet(
+    whose, page, complaints, live_server, signed_in, make_worker, make_requester, make_user
+):
+    """Each list without a row, as on somebody's first day."""
+    user, names = {
+        "worker": (lambda: make_worker().user, {**pages.WORKER, **pages.EVERYONE}),
+        "owner": (lambda: make_requester(deposit="0").memberships.get().user, pages.OWNER),
+        "staff": (lambda: make_user(is_staff=True, is_superuser=True), pages.STAFF),
+    }[whose]
+    signed_in(user())
+    found: list[str] = []
+
+    for name, where in names.items():
+        if where is pages.nowhere:
+            look(page, live_server.url + reverse(name), found)
+
+    assert not found, "\n".join(found)
+    assert not complaints
+
+
+#: A form sent with something wrong in it: whose it is, its page, what to fill in, and the words of its button.
+WRONG: dict[str, tuple[str, str, dict[str, str], str]] = {
+    "sign in": ("anybody", "account_login", {"login": "a@example.org", "password": "no"}, "Sign in"),
+    "sign up": ("anybody", "account_signup", {"email": "a@example.org", "password1": "short"}, "Sign up"),
+    "payout": ("worker", "earnings", {"amount": "0.001"}, "Ask for"),
+    "question": ("owner", "studio_project_edit", {"name": ""}, "Save and"),
+    "price": ("owner", "studio_pay", {"reward": "a lot"}, "Save and"),
+    "deposit": ("owner", "studio_money", {"amount": "none"}, "deposit"),
+    "webhook": ("owner", "studio_webhooks", {"url": "http://inside"}, "Add"),
+}
+
+
+@pytest.mark.parametrize("form", WRONG)
+def test_axe_finds_nothing_where_a_form_says_what_is_wrong(form, page, live_server, market, signed_in):
+    whose, name, said, button = WRONG[form]
+    signed_in({"anybody": None, "worker": market.worker.user, "owner": market.owner}[whose])
+    where = {**pages.WORKER, **pages.OWNER}.get(name, pages.nowhere)
+    page.goto(live_server.url + reverse(name, kwargs=where(market)))
+    main = page.locator("main")
+    for field, value in said.items():
+        main.locator(f"[name={field}]").first.fill(value)
+    main.locator("form").evaluate_all("forms => forms.forEach(form => (form.noValidate = true))")
+    found: list[str] = []
+
+    main.locator(f"form:has([name={list(said)[0]}])").get_by_role("button", name=button).first.click()
+    page.locator(".error, .note.bad").first.wait_for()
+    look_here(page, found)
+
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_nothing_when_the_work_is_done(page, complaints, live_server, market, signed_in):
+    found: list[str] = []
+    signed_in(market.worker.user)
+    look(page, live_server.url + reverse("find_work") + "?done=1", found)
+    signed_in(market.owner)
+    for name in ("studio_batch", "studio_results", "studio_workers", "studio_proof"):
+        look(page, live_server.url + reverse(name, args=[market.finished.public_id]), found)
+
+    assert not found, "\n".join(found)
+    assert not complaints
+
+
+@pytest.mark.parametrize("code", [404, 403])
+def test_axe_finds_nothing_on_the_pages_that_say_no(code, page, live_server, market, signed_in):
+    signed_in(market.worker.user)
+    found: list[str] = []
+    if code == 404:
+        response = page.goto(live_server.url + "/nowhere/")
+    else:  # a form whose cookie is gone
+        page.goto(live_server.url + reverse("my_data"))
+        page.context.clear_cookies(name="csrftoken")
+        with page.expect_navigation() as said:
+            page.locator("main form").first.evaluate("form => { form.noValidate = true; form.requestSubmit() }")
+        response = said.value
+
+    look_here(page, found)
+
+    assert response.status == code
+    assert not found, "\n".join(found)
 
 
 def test_axe_finds_nothing_where_people_come_in(page, complaints, live_server, market, signed_in):
