@@ -16,6 +16,7 @@ from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, Radi
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -167,6 +168,10 @@ def money_words(micros: int, currency: str = "EUR") -> str:
     figure = written(f"{whole:,.2f}" if whole == fine else f"{fine:,.4f}".rstrip("0"))
     sign, symbol = MINUS if micros < 0 else "", SYMBOLS.get(currency, f"{currency}{NARROW}")
     return f"{sign}{symbol}{figure}" if symbol_first() else f"{sign}{figure}{NARROW}{symbol.rstrip(NARROW)}"
+
+
+#: The same for words that somebody else will read, in the language of that reader: notices.
+money_for_reader = lazy(money_words, str)
 
 
 @register.filter

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from core.templatetags.touchstone import money_words
+from core.templatetags.touchstone import money_for_reader
 from marketplace.models import Appeal, Assignment, Batch, Membership, Project, Requester
 from users.models import User
 from users.services.notices import Words, notify, notify_all
@@ -49,7 +49,7 @@ def answer_rejected(assignment: Assignment) -> None:
 
 
 def answer_turned_round(assignment: Assignment) -> None:
-    reward = money_words(assignment.reward, _project(assignment).requester.currency)
+    reward = money_for_reader(assignment.reward, _project(assignment).requester.currency)
     tell_worker(
         assignment,
         kind="answer.approved",
@@ -79,7 +79,7 @@ def paid_beyond(assignment: Assignment, *, amount: int, reason: str, kind: str, 
     tell_worker(
         assignment,
         kind=f"answer.{kind}",
-        title=format_lazy(words, amount=money_words(amount, project.requester.currency), project=project.name),
+        title=format_lazy(words, amount=money_for_reader(amount, project.requester.currency), project=project.name),
         body=_sentence(reason),
         url=reverse("earnings"),
         key=key,

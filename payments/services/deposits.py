@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from core import audit
 from core.errors import Invalid
 from core.states import move
-from core.templatetags.touchstone import money_words
+from core.templatetags.touchstone import money_for_reader
 from payments.models import Account, Deposit
 from payments.services.ledger import account, post_transfer
 from users.models import User
@@ -61,7 +61,7 @@ def _tell(deposit: Deposit, title: Words, body: Words) -> None:
     notify_all(
         User.objects.filter(is_active=True, **runs),
         kind=f"deposit.{deposit.state}",
-        title=format_lazy(title, amount=money_words(deposit.amount, deposit.currency)),
+        title=format_lazy(title, amount=money_for_reader(deposit.amount, deposit.currency)),
         body=body,
         url=reverse("studio_money"),
     )

@@ -22,7 +22,7 @@ from core import audit
 from core.errors import Conflict, InsufficientFunds, Invalid
 from core.preferences import preference
 from core.states import move
-from core.templatetags.touchstone import money_words
+from core.templatetags.touchstone import money_for_reader, money_words
 from payments.models import Account, Payout
 from payments.services.ledger import account, post_transfer
 from users.services.notices import Words, notify
@@ -137,7 +137,7 @@ def _tell(payout: Payout, title: Words, body: Words) -> None:
     notify(
         user=payout.worker.user,
         kind=f"payout.{payout.state}",
-        title=format_lazy(title, amount=money_words(payout.amount, payout.currency)),
+        title=format_lazy(title, amount=money_for_reader(payout.amount, payout.currency)),
         body=body,
         url=reverse("earnings_payouts"),
     )

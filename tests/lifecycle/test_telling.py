@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from core import money
 from lifecycle import bonus, decide, pay_out
@@ -152,3 +153,13 @@ def test_a_qualification_is_told_and_a_list_is_not(batch, worker):
         ("qualification.granted", "You hold a qualification: Latin", ""),
         ("qualification.refused", "Not granted: Greek", "Not now."),
     ]
+
+
+def test_an_amount_is_written_as_its_reader_writes_it_whoever_caused_it(answer, worker, owner):
+    worker.user.language = "de"
+    worker.user.save(update_fields=["language"])
+
+    with translation.override("en"):
+        bonus.pay_bonus(assignment=answer, amount=money.parse("1234.50"), reason="Careful", key="k", by=owner)
+
+    assert "1.234,50\u202f€" in heard(worker.user)[-1][1]
