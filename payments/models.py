@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 BALANCED = """
     IF (SELECT sum(amount) FROM payments_entry WHERE transfer_id = NEW.transfer_id) <> 0
@@ -30,14 +31,14 @@ class Account(models.Model):
     """Where money is. One row for each kind, owner and currency."""
 
     class Kind(models.TextChoices):
-        AVAILABLE = "requester:available", "requester, available"
-        ESCROW = "batch:escrow", "batch, put aside"
-        REPAIR = "batch:repair", "batch, repair reserve"
-        PAYABLE = "worker:payable", "worker, payable"
-        FEES = "platform:fees", "platform fees"
-        GOODWILL = "platform:goodwill", "platform goodwill"
-        CLEARING = "payout:clearing", "payouts under way"
-        OUTSIDE = "outside", "the outside world"
+        AVAILABLE = "requester:available", _("requester, available")
+        ESCROW = "batch:escrow", _("batch, put aside")
+        REPAIR = "batch:repair", _("batch, repair reserve")
+        PAYABLE = "worker:payable", _("worker, payable")
+        FEES = "platform:fees", _("platform fees")
+        GOODWILL = "platform:goodwill", _("platform goodwill")
+        CLEARING = "payout:clearing", _("payouts under way")
+        OUTSIDE = "outside", _("the outside world")
 
     #: Kinds with one hot row for everybody: summed from their entries, so that no approval waits for another.
     SUMMED = (Kind.FEES, Kind.OUTSIDE)
@@ -110,9 +111,9 @@ class Deposit(models.Model):
     """Money a requester brings. The `manual` provider is staff reading a bank statement."""
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "requested"
-        CONFIRMED = "confirmed", "confirmed"
-        REFUSED = "refused", "refused"
+        REQUESTED = "requested", _("requested")
+        CONFIRMED = "confirmed", _("confirmed")
+        REFUSED = "refused", _("refused")
 
     MOVES = {State.REQUESTED: {State.CONFIRMED, State.REFUSED}}
 
@@ -145,11 +146,11 @@ class Payout(models.Model):
     """Money on its way from a worker's payable balance to their bank."""
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "requested"
-        SENDING = "sending", "sending"
-        PAID = "paid", "paid"
-        FAILED = "failed", "failed"
-        CANCELLED = "cancelled", "cancelled by the worker"
+        REQUESTED = "requested", _("requested")
+        SENDING = "sending", _("sending")
+        PAID = "paid", _("paid")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled by the worker")
 
     MOVES = {
         State.REQUESTED: {State.SENDING, State.CANCELLED},

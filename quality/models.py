@@ -17,15 +17,15 @@ class GoldQuestion(models.Model):
     """A HIT whose answer we know, or (pool `quiz`, `training`) a question outside work. QUALITY.md section 4."""
 
     class Pool(models.TextChoices):
-        TEST = "test", "hidden in work"
-        QUIZ = "quiz", "quiz"
-        AUDIT = "audit", "random audit sample"
-        TRAINING = "training", "training"
+        TEST = "test", _("hidden in work")
+        QUIZ = "quiz", _("quiz")
+        AUDIT = "audit", _("random audit sample")
+        TRAINING = "training", _("training")
 
     class State(models.TextChoices):
-        ACTIVE = "active", "active"
-        SUSPENDED = "suspended", "suspended: the key is in doubt"
-        RETIRED = "retired", "retired: shown as often as it may be"
+        ACTIVE = "active", _("active")
+        SUSPENDED = "suspended", _("suspended: the key is in doubt")
+        RETIRED = "retired", _("retired: shown as often as it may be")
 
     MOVES = {
         State.ACTIVE: {State.SUSPENDED, State.RETIRED},
@@ -92,9 +92,9 @@ class Contest(models.Model):
     """A worker disputes an answer key; upheld, the scores it cost are restored."""
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        UPHELD = "upheld", "upheld"
-        DISMISSED = "dismissed", "dismissed"
+        OPEN = "open", _("open")
+        UPHELD = "upheld", _("upheld")
+        DISMISSED = "dismissed", _("dismissed")
 
     MOVES = {State.OPEN: {State.UPHELD, State.DISMISSED}}
 
@@ -117,10 +117,10 @@ class QuizAttempt(models.Model):
     """One quiz of a worker for a project."""
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        PASSED = "passed", "passed"
-        AGAIN = "again", "one more quiz"
-        FAILED = "failed", "failed"
+        OPEN = "open", _("open")
+        PASSED = "passed", _("passed")
+        AGAIN = "again", _("one more quiz")
+        FAILED = "failed", _("failed")
 
     MOVES = {State.OPEN: {State.PASSED, State.AGAIN, State.FAILED}}
 
@@ -184,10 +184,10 @@ class Belief(models.Model):
     """What we think now of one question (and part) of one HIT."""
 
     class State(models.TextChoices):
-        COLLECTING = "collecting", "collecting"
-        SETTLED = "settled", "settled"
-        DISPUTED = "disputed", "disputed"
-        OVERRULED = "overruled", "overruled by a person"
+        COLLECTING = "collecting", _("collecting")
+        SETTLED = "settled", _("settled")
+        DISPUTED = "disputed", _("disputed")
+        OVERRULED = "overruled", _("overruled by a person")
 
     MOVES = {
         State.COLLECTING: {State.SETTLED, State.DISPUTED, State.OVERRULED, State.COLLECTING},
@@ -253,10 +253,10 @@ class WorkerReliability(models.Model):
     """How one worker answers one question of a project: soft confusion counts, gate and monitor."""
 
     class State(models.TextChoices):
-        QUIZ = "quiz", "still in entry checks"
-        TRUSTED = "trusted", "trusted"
-        WATCHED = "watched", "watched"
-        PAUSED = "paused", "paused until a person has looked"
+        QUIZ = "quiz", _("still in entry checks")
+        TRUSTED = "trusted", _("trusted")
+        WATCHED = "watched", _("watched")
+        PAUSED = "paused", _("paused until a person has looked")
 
     MOVES = {
         State.QUIZ: {State.TRUSTED, State.WATCHED, State.PAUSED},
@@ -345,12 +345,12 @@ class Flag(models.Model):
     """Something a person should look at. Expires after 90 days; a machine never bans, rejects or cuts pay."""
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        CLOSED = "closed", "closed"
+        OPEN = "open", _("open")
+        CLOSED = "closed", _("closed")
 
     class Verdict(models.TextChoices):
-        CONFIRMED = "confirmed", "confirmed"
-        DISMISSED = "dismissed", "dismissed"
+        CONFIRMED = "confirmed", _("confirmed")
+        DISMISSED = "dismissed", _("dismissed")
 
     MOVES = {State.OPEN: {State.CLOSED}}
     #: What a kind is called on pages; one without words here goes by its name.
@@ -407,9 +407,9 @@ class Overruling(models.Model):
     looked at because they were doubtful say nothing of the others, unless weighed by its inverse."""
 
     class Chosen(models.TextChoices):
-        DISPUTED = "disputed", "most disputed first"
-        DRAWN = "drawn", "drawn at random, the doubtful more often"
-        FREE = "free", "looked up by a person"
+        DISPUTED = "disputed", _("most disputed first")
+        DRAWN = "drawn", _("drawn at random, the doubtful more often")
+        FREE = "free", _("looked up by a person")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="overrulings", db_index=False)
@@ -437,8 +437,8 @@ class Sample(models.Model):
     """Items of a batch drawn at random, with the seed that draws them again: to audit the labels, or to review them."""
 
     class Purpose(models.TextChoices):
-        AUDIT = "audit", "random audit, every label as likely as any other"
-        REVIEW = "review", "review, doubtful labels more often"
+        AUDIT = "audit", _("random audit, every label as likely as any other")
+        REVIEW = "review", _("review, doubtful labels more often")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="samples")
@@ -489,8 +489,8 @@ class Certificate(models.Model):
     """A signed claim about the labels of a batch. Its words never change; a newer truth supersedes it."""
 
     class State(models.TextChoices):
-        VALID = "valid", "valid"
-        SUPERSEDED = "superseded", "superseded"
+        VALID = "valid", _("valid")
+        SUPERSEDED = "superseded", _("superseded")
 
     MOVES = {State.VALID: {State.SUPERSEDED}}
 

@@ -82,7 +82,17 @@ class Invitation(models.Model):
 class ApiToken(models.Model):
     """A bearer token for programs. Shown once; we keep its hash."""
 
-    SCOPES = ("read", "write", "money", "work", "work:any", "admin")
+    class Scope(models.TextChoices):
+        """What a token may do, as people read it."""
+
+        READ = "read", _("read everything of yours")
+        WRITE = "write", _("write: projects, batches, decisions")
+        MONEY = "money", _("spend: publish, bonus")
+        WORK = "work", _("work in your name")
+        WORK_ANY = "work:any", _("work on an item it names")
+        ADMIN = "admin", _("act as staff")
+
+    SCOPES = tuple(Scope.values)
 
     public_id = models.UUIDField(
         default=uuid.uuid4, unique=True, editable=False, db_default=models.Func(function="gen_random_uuid")
@@ -99,6 +109,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def may(self) -> list[str]:
+        """Its scopes as people read them."""
+        return [str(self.Scope(scope).label) for scope in self.scopes if scope in self.Scope]
 
     @staticmethod
     def digest_of(secret: str) -> str:

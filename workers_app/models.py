@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Worker(models.Model):
@@ -48,9 +49,9 @@ class Qualification(models.Model):
     """A named requirement. A requester's list is one too: whoever holds a grant is on it."""
 
     class Kind(models.TextChoices):
-        VALUE = "value", "granted with a value"
-        LIST = "list", "requester's list of workers"
-        QUIZ = "quiz", "earned in a quiz"
+        VALUE = "value", _("granted with a value")
+        LIST = "list", _("requester's list of workers")
+        QUIZ = "quiz", _("earned in a quiz")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     requester = models.ForeignKey(
@@ -88,10 +89,10 @@ class QualificationRequest(models.Model):
     """A worker asks for a qualification; the organisation grants it or says why not."""
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        GRANTED = "granted", "granted"
-        REFUSED = "refused", "refused"
-        WITHDRAWN = "withdrawn", "withdrawn"
+        OPEN = "open", _("open")
+        GRANTED = "granted", _("granted")
+        REFUSED = "refused", _("refused")
+        WITHDRAWN = "withdrawn", _("withdrawn")
 
     MOVES = {State.OPEN: {State.GRANTED, State.REFUSED, State.WITHDRAWN}}
 

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from marketplace.models.hit import random_position
 
@@ -50,14 +51,14 @@ class Participation(models.Model):
 
 class Assignment(models.Model):
     class State(models.TextChoices):
-        ACCEPTED = "accepted", "accepted"
-        SUBMITTED = "submitted", "submitted"
-        RETURNED = "returned", "returned"
-        EXPIRED = "expired", "expired"
-        LAPSED = "lapsed", "lapsed"
-        REVISING = "revising", "revising"
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
+        ACCEPTED = "accepted", _("accepted")
+        SUBMITTED = "submitted", _("submitted")
+        RETURNED = "returned", _("returned")
+        EXPIRED = "expired", _("expired")
+        LAPSED = "lapsed", _("lapsed")
+        REVISING = "revising", _("revising")
+        APPROVED = "approved", _("approved")
+        REJECTED = "rejected", _("rejected")
 
     #: Every legal move. A state without a row here is final.
     MOVES = {
@@ -74,13 +75,13 @@ class Assignment(models.Model):
     UNDECIDED = (State.ACCEPTED, State.SUBMITTED, State.REVISING)
 
     class ReturnReason(models.TextChoices):
-        UNCLEAR = "unclear", "the question is unclear"
-        TOO_LONG = "too_long", "it takes too long"
-        BROKEN = "broken", "something is broken"
-        UNDERPAID = "underpaid", "the pay is too low"
-        DISTRESSING = "distressing", "it is distressing"
-        PERSONAL = "personal", "it shows personal data"
-        OTHER = "other", "another reason"
+        UNCLEAR = "unclear", _("the question is unclear")
+        TOO_LONG = "too_long", _("it takes too long")
+        BROKEN = "broken", _("something is broken")
+        UNDERPAID = "underpaid", _("the pay is too low")
+        DISTRESSING = "distressing", _("it is distressing")
+        PERSONAL = "personal", _("it shows personal data")
+        OTHER = "other", _("another reason")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, db_default=GENERATED_UUID)
     hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="assignments", db_index=False)
@@ -204,9 +205,9 @@ class Appeal(models.Model):
     """A worker asks for a rejection to be looked at again. Without a ruling in time, the worker wins."""
 
     class State(models.TextChoices):
-        OPEN = "open", "open"
-        UPHELD = "upheld", "upheld"
-        DISMISSED = "dismissed", "dismissed"
+        OPEN = "open", _("open")
+        UPHELD = "upheld", _("upheld")
+        DISMISSED = "dismissed", _("dismissed")
 
     MOVES = {State.OPEN: {State.UPHELD, State.DISMISSED}}
 

@@ -8,14 +8,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Project(models.Model):
     class Audience(models.TextChoices):
-        PUBLIC = "public", "public crowd"
-        TEAM = "team", "private team"
-        VOLUNTEERS = "volunteers", "volunteers"
-        ME = "me", "just me"
+        PUBLIC = "public", _("public crowd")
+        TEAM = "team", _("private team")
+        VOLUNTEERS = "volunteers", _("volunteers")
+        ME = "me", _("just me")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     requester = models.ForeignKey("marketplace.Requester", on_delete=models.PROTECT, related_name="projects")
@@ -57,11 +58,11 @@ class Batch(models.Model):
     """One upload of a project. Publishing freezes a copy of the rules, so later edits never change work in progress."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", "draft"
-        PUBLISHING = "publishing", "publishing"
-        OPEN = "open", "open"
-        PAUSED = "paused", "paused"
-        CLOSED = "closed", "closed"
+        DRAFT = "draft", _("draft")
+        PUBLISHING = "publishing", _("publishing")
+        OPEN = "open", _("open")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
 
     MOVES = {
         State.DRAFT: {State.PUBLISHING},
@@ -71,15 +72,15 @@ class Batch(models.Model):
     }
 
     class Pause(models.TextChoices):
-        REQUESTER = "requester", "the requester paused it"
-        BUDGET = "budget", "its budget is used up"
-        BALANCE = "balance", "the requester's balance is used up"
-        FLAGS = "flags", "reports are being looked at"
-        EXPIRED = "expired", "its time is over"
-        NOBODY = "nobody_eligible", "nobody may work on it"
-        STAFF = "staff", "staff paused it"
-        PILOT = "pilot", "the pilot is being looked at"
-        CLOSING = "closing", "it is being closed"
+        REQUESTER = "requester", _("the requester paused it")
+        BUDGET = "budget", _("its budget is used up")
+        BALANCE = "balance", _("the requester's balance is used up")
+        FLAGS = "flags", _("reports are being looked at")
+        EXPIRED = "expired", _("its time is over")
+        NOBODY = "nobody_eligible", _("nobody may work on it")
+        STAFF = "staff", _("staff paused it")
+        PILOT = "pilot", _("the pilot is being looked at")
+        CLOSING = "closing", _("it is being closed")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="batches")

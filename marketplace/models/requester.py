@@ -8,6 +8,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 def ledger_currency() -> str:
@@ -16,8 +17,8 @@ def ledger_currency() -> str:
 
 class Requester(models.Model):
     class World(models.TextChoices):
-        LIVE = "live", "live"
-        SANDBOX = "sandbox", "sandbox"
+        LIVE = "live", _("live")
+        SANDBOX = "sandbox", _("sandbox")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=120)
@@ -32,10 +33,10 @@ class Requester(models.Model):
 
 class Membership(models.Model):
     class Role(models.TextChoices):
-        OWNER = "owner", "owner"
-        MANAGER = "manager", "manager"
-        REVIEWER = "reviewer", "reviewer"
-        VIEWER = "viewer", "viewer"
+        OWNER = "owner", _("owner")
+        MANAGER = "manager", _("manager")
+        REVIEWER = "reviewer", _("reviewer")
+        VIEWER = "viewer", _("viewer")
 
     #: What each role may do; a role may do all of the roles after it.
     RANK = (Role.OWNER, Role.MANAGER, Role.REVIEWER, Role.VIEWER)
@@ -74,9 +75,9 @@ class Media(models.Model):
     """A picture, sound or film, in our storage under a random name: no worker page loads another host."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "waiting"
-        READY = "ready", "ready"
-        FAILED = "failed", "failed"
+        WAITING = "waiting", _("waiting")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
 
     MOVES = {State.WAITING: {State.READY, State.FAILED}, State.FAILED: {State.WAITING}}
 

@@ -19,7 +19,8 @@ from marketplace.views.requester import for_requesters
 from users.models import ApiToken
 from users.services import create_token, revoke_token
 
-SCOPES = ("read", "write", "money")
+#: What requesters give their programs.
+SCOPES = (ApiToken.Scope.READ, ApiToken.Scope.WRITE, ApiToken.Scope.MONEY)
 PAGE = 50
 
 
