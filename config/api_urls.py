@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
-from quality.api import exporting, keys, proving, quizzes
+from quality.api import exporting, keys, measuring, proving, quizzes
 from staff.api import site
 from staff.api import workers as crowd
 from users.api import notices, tokens
@@ -135,6 +135,9 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/cancel", posting.OperationCancel.as_view(), name="api-operation-cancel"),
     path("operations/<uuid:operation_id>/resume", posting.OperationResume.as_view(), name="api-operation-resume"),
     # Review
+    path("projects/<uuid:project_id>/forecast", measuring.ProjectForecast.as_view(), name="api-forecast"),
+    path("batches/<uuid:batch_id>/agreement", measuring.BatchAgreement.as_view(), name="api-agreement"),
+    path("batches/<uuid:batch_id>/crowd", measuring.BatchCrowd.as_view(), name="api-crowd"),
     path("batches/<uuid:batch_id>/review", proving.ReviewQueue.as_view(), name="api-review"),
     path("batches/<uuid:batch_id>/decisions/preview", proving.DecisionsPreview.as_view(), name="api-decisions-preview"),
     path("batches/<uuid:batch_id>/decisions/later", proving.DecisionsLater.as_view(), name="api-decisions-later"),

@@ -102,6 +102,13 @@ class PayForm(forms.Form):
         required=False,
         help_text=_("Share of a worker’s work that is checked; it falls by itself where there are few."),
     )
+    page_size = forms.IntegerField(
+        label=_("Items on a page"),
+        min_value=1,
+        max_value=20,
+        required=False,
+        help_text=_("For quick items: several are shown, and handed in, together."),
+    )
     approve = forms.ChoiceField(
         label=_("Approve"),
         choices=[
@@ -170,6 +177,7 @@ class PayForm(forms.Form):
             "budget": rules.budget or "",
             "approve": str(rules.auto_approve_seconds),
             "quiz_pass": rules.quiz_pass,
+            "page_size": rules.page_size,
         }
         rest = []
         for item in rules.requirements:
@@ -203,6 +211,7 @@ class PayForm(forms.Form):
             "budget": data["budget"].strip().replace(",", ".") or None,
             "auto_approve_seconds": int(data["approve"]),
             "quiz_questions": data["quiz_questions"] or 0,
+            "page_size": data["page_size"] or 1,
             "requirements": [*self._required(), *data["requirements"]],
         }
         if data["quiz_questions"]:

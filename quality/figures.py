@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from django.db import connection
 from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
@@ -23,12 +22,9 @@ from marketplace.selectors import design_of
 from marketplace.services.media import stored_media
 from marketplace.templating import compile_template
 from payments.models import Account, Entry
-from quality.estimators.agreement import krippendorff_alpha
 from quality.estimators.intervals import wilson_interval
 from quality.models import Belief, Flag, GoldQuestion, GoldScore, Judgment, WorkerReliability
 
-#: Agreement is computed on this many of the newest judgments; more would not move its second digit.
-MOST_JUDGMENTS = 20_000
 FEED = 12
 AT_WORK = dt.timedelta(minutes=5)
 
@@ -160,31 +156,6 @@ def sureness_of(batch: Batch) -> Sureness:
         )  # fmt: skip
 
     return fresh(f"sureness:{batch.pk}", count)
-
-
-def agreement_of(batch: Batch) -> float | None:
-    """Krippendorff's alpha of the first question with classes, on the first two answers; None while too few."""
-    question = next((q for q in design_of(batch).schema if q.labels and q.kind != "multilabel"), None)
-    if question is None:
-        return None
-
-    def compute() -> float | None:
-        rows = Judgment.objects.filter(hit__batch=batch, question=question.name, weight__gt=0, label__isnull=False)
-        newest = list(rows.order_by("-pk").values_list("hit_id", "worker_id", "label")[:MOST_JUDGMENTS])
-        # The first two answers of an item only: those that were asked because of doubt would bend it.
-        taken: dict[int, int] = {}
-        table = []
-        for row in reversed(newest):
-            taken[row[0]] = taken.get(row[0], 0) + 1
-            if taken[row[0]] <= 2:
-                table.append(row)
-        if sum(count >= 2 for count in taken.values()) < 5:
-            return None
-        items, workers, labels = (np.array(column) for column in zip(*table, strict=True))
-        alpha = krippendorff_alpha(items, workers, labels)
-        return None if math.isnan(alpha) else float(alpha)
-
-    return fresh(f"alpha:{batch.pk}", compute, least=5)
 
 
 # --- speed ------------------------------------------------------------------------------------------------------------

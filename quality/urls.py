@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from quality.views import batches, compensation, crowd, dashboard, known, practice, proof, quiz, review
+from quality.views import agreement, batches, compensation, crowd, dashboard, forecast, known, practice, proof, quiz, review
 
 urlpatterns = [
+    path("studio/forecast/", forecast.studio_forecast, name="studio_forecast"),
     path("studio/batches/", dashboard.studio_batches, name="studio_batches"),
     path("studio/batches/<uuid:batch_id>/", batches.studio_batch, name="studio_batch"),
     path("studio/batches/<uuid:batch_id>/workers/", crowd.studio_workers, name="studio_workers"),
+    path("studio/batches/<uuid:batch_id>/agreement/", agreement.studio_agreement, name="studio_agreement"),
+    path("studio/batches/<uuid:batch_id>/crowd/", agreement.studio_crowd, name="studio_crowd"),
     path("studio/batches/<uuid:batch_id>/clone/", batches.batch_clone, name="batch_clone"),
     path("studio/batches/<uuid:batch_id>/now/", batches.studio_batch_now, name="studio_batch_now"),
     path("studio/batches/<uuid:batch_id>/upload/", batches.batch_upload, name="batch_upload"),
@@ -41,8 +44,12 @@ urlpatterns = [
     path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
     path("studio/projects/<uuid:project_id>/known/", known.studio_known, name="studio_known"),
     path("studio/projects/<uuid:project_id>/known/mark/", known.known_mark, name="known_mark"),
-    path("studio/projects/<uuid:project_id>/quiz/", known.studio_quiz, name="studio_quiz"),
-    path("studio/projects/<uuid:project_id>/quiz/add/", known.quiz_add, name="quiz_add"),
+    path("studio/projects/<uuid:project_id>/quiz/", known.studio_pool, {"pool": "quiz"}, name="studio_quiz"),
+    path("studio/projects/<uuid:project_id>/quiz/add/", known.pool_add, {"pool": "quiz"}, name="quiz_add"),
+    path(
+        "studio/projects/<uuid:project_id>/practice/", known.studio_pool, {"pool": "training"}, name="studio_training"
+    ),
+    path("studio/projects/<uuid:project_id>/practice/add/", known.pool_add, {"pool": "training"}, name="training_add"),
     path("studio/known/<uuid:gold_id>/<slug:act>/", known.known_act, name="known_act"),
     path("work/practice/<uuid:batch_id>/", practice.practice, name="practice"),
     path("quiz/<uuid:batch_id>/", quiz.quiz, name="quiz"),

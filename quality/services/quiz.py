@@ -113,9 +113,9 @@ def quiz_of(project: Project) -> Qualification:
 
 @transaction.atomic
 def remove_quiz_question(*, gold: GoldQuestion, by: Any = None) -> GoldQuestion:
-    """Take a question out of the rotation. Quizzes under way still ask it. Raises `IllegalMove`."""
+    """Take a question out of its pool. Quizzes under way still ask it. Raises `IllegalMove`."""
     move(gold, GoldQuestion.State.RETIRED)
-    audit.record(act="quiz.remove", subject=f"gold:{gold.pk}", actor=by)
+    audit.record(act=f"{gold.pool}.remove", subject=f"gold:{gold.pk}", actor=by)
     return gold
 
 

@@ -60,6 +60,7 @@ from marketplace.views.steps import steps_of
 from payments.models import Account, Deposit
 from payments.selectors import balance
 from quality import figures
+from quality.agreement import alpha_of
 from quality.curves import Curve, curve_of
 from quality.dashboard import summaries_of
 from quality.estimators.intervals import wilson_interval
@@ -98,6 +99,7 @@ def batch_context(request: HttpRequest, batch: Batch, here: str) -> dict[str, An
             ("studio_results", _("Results"), reverse("studio_results", args=arguments), ""),
             ("studio_proof", _("Proof"), reverse("studio_proof", args=arguments), ""),
             ("studio_workers", _("Workers"), reverse("studio_workers", args=arguments), ""),
+            ("studio_agreement", _("Agreement"), reverse("studio_agreement", args=arguments), ""),
         ],
         # What the acts of the batch would cost, or bring back.
         "held_now": purse.held + purse.repair,
@@ -217,7 +219,7 @@ def _live(batch: Batch) -> dict[str, Any]:
     feed = figures.feed_of(batch)
     left = progress.total - progress.done - progress.cancelled - progress.parked
     answers_left = max(left, 0) * (sure.answers_each or 1) if left else 0
-    alpha = figures.agreement_of(batch)
+    alpha = alpha_of(batch)
     curve = curve_of(batch)
     certificate = batch.certificates.filter(state=Certificate.State.VALID).order_by("-pk").first()
     proof = certificate.claim if certificate else None

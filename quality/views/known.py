@@ -1,9 +1,9 @@
-"""Questions whose answer is known: those hidden in the work, and those of the entry quiz."""
+"""Questions whose answer is known: those hidden in the work, those of the entry quiz, and those to practise with."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError
@@ -25,8 +26,18 @@ from marketplace.templating import compile_template
 from marketplace.views.requester import for_requesters
 from quality.models import GoldQuestion
 from quality.services.quiz import add_quiz_questions, remove_quiz_question
+from quality.services.training import add_training_questions
 
 PAGE = 30
+#: Pools that are known to be questions with an answer, by the page that shows them and what adds to them.
+OPEN_POOLS: dict[str, tuple[str, Callable[..., Any], Any]] = {
+    "quiz": ("studio_quiz", add_quiz_questions, gettext_lazy("Added to the quiz. It is never used in work.")),
+    "training": (
+        "studio_training",
+        add_training_questions,
+        gettext_lazy("Added to the practice. It is never used in work or in the quiz."),
+    ),
+}
 
 
 def _project(request: HttpRequest, project_id: uuid.UUID) -> Project:
@@ -60,7 +71,7 @@ def _words(keys: Mapping[str, Any]) -> str:
 def studio_known(request: HttpRequest, requester: Requester, project_id: uuid.UUID) -> HttpResponse:
     """Known answers in the work: how each was answered, and what can be done about it."""
     project = _project(request, project_id)
-    rows = GoldQuestion.objects.filter(project=project).exclude(pool="quiz").select_related("hit__data_row")
+    rows = GoldQuestion.objects.filter(project=project).exclude(pool__in=OPEN_POOLS).select_related("hit__data_row")
     state = request.GET.get("state", "")
     if state in GoldQuestion.State.values:
         rows = rows.filter(state=state)
@@ -123,7 +134,7 @@ def known_act(request: HttpRequest, requester: Requester, gold_id: uuid.UUID, ac
             known.put_right(marked=gold, keys=None, by=request.user, reason=reason or "in doubt")
             messages.success(request, _("Out of use. Its scores count no more; the item goes on like any other."))
         elif act == "release":
-            if gold.pool == "quiz":
+            if gold.pool in OPEN_POOLS:
                 remove_quiz_question(gold=gold, by=request.user)
             else:
                 known.release(marked=gold, by=request.user)
@@ -132,24 +143,26 @@ def known_act(request: HttpRequest, requester: Requester, gold_id: uuid.UUID, ac
             raise Http404
     except DomainError as refusal:
         tell(request, refusal)
-    return redirect("studio_quiz" if gold.pool == "quiz" else "studio_known", gold.project.public_id)
+    return redirect(OPEN_POOLS[gold.pool][0] if gold.pool in OPEN_POOLS else "studio_known", gold.project.public_id)
 
 
-# --- quiz -------------------------------------------------------------------------------------------------------------
+# --- quiz and practice ------------------------------------------------------------------------------------------------
 
 
 @require_safe
 @for_requesters
-def studio_quiz(request: HttpRequest, requester: Requester, project_id: uuid.UUID) -> HttpResponse:
-    """The pool of the entry quiz."""
-    return _quiz_page(request, _project(request, project_id), {}, {})
+def studio_pool(request: HttpRequest, requester: Requester, project_id: uuid.UUID, pool: str) -> HttpResponse:
+    """The questions of the entry quiz, or those to practise with."""
+    return _pool_page(request, _project(request, project_id), pool, {}, {})
 
 
-def _quiz_page(
-    request: HttpRequest, project: Project, written: Mapping[str, str], errors: Mapping[str, str]
+def _pool_page(
+    request: HttpRequest, project: Project, pool: str, written: Mapping[str, str], errors: Mapping[str, str]
 ) -> HttpResponse:
-    rows = GoldQuestion.objects.filter(project=project, pool="quiz")
-    page = Paginator(rows.order_by("state", "-pk"), PAGE).get_page(request.GET.get("page"))
+    rows = GoldQuestion.objects.filter(project=project, pool=pool)
+    # Practice is taught in the order in which it was added.
+    order = ("state", "-pk") if pool == "quiz" else ("state", "pk")
+    page = Paginator(rows.order_by(*order), PAGE).get_page(request.GET.get("page"))
     rules = Rules.from_json(project.rules, audience=project.audience)
     schema = schema_of(project.questions)
     columns = list(compile_template(project.template).columns)
@@ -166,21 +179,22 @@ def _quiz_page(
         "explanation": written.get("explanation", ""),
         "errors": errors,
     }
-    return render(request, "known/quiz.html", context, status=400 if errors else 200)
+    return render(request, f"known/{pool}.html", context, status=400 if errors else 200)
 
 
 @require_POST
 @for_requesters
-def quiz_add(request: HttpRequest, requester: Requester, project_id: uuid.UUID) -> HttpResponse:
+def pool_add(request: HttpRequest, requester: Requester, project_id: uuid.UUID, pool: str) -> HttpResponse:
     """One more question in the pool."""
     project = _project(request, project_id)
+    page, add, done = OPEN_POOLS[pool]
     written = request.POST
     data = {name.removeprefix("d-"): value for name, value in written.items() if name.startswith("d-") and value}
     keys = {name.removeprefix("k-"): value for name, value in written.items() if name.startswith("k-") and value}
     row = {"data": data, "keys": keys, "explanation": written.get("explanation", "")[:10_000]}
     try:
-        add_quiz_questions(project=project, rows=[row], by=request.user)
+        add(project=project, rows=[row], by=request.user)
     except DomainError as refusal:
-        return _quiz_page(request, project, written.dict(), refusal.errors or {"row": refusal.message})
-    messages.success(request, _("Added to the quiz. It is never used in work."))
-    return redirect("studio_quiz", project.public_id)
+        return _pool_page(request, project, pool, written.dict(), refusal.errors or {"row": refusal.message})
+    messages.success(request, str(done))
+    return redirect(page, project.public_id)

@@ -40,7 +40,7 @@ OWN = {
     ),
     "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
-    *("studio_webhooks", "studio_media", "studio_blocks"),
+    *("studio_webhooks", "studio_media", "studio_blocks", "studio_forecast"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "work_read", "work_preview", "practice", "quiz_start"),
 }

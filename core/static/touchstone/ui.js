@@ -72,3 +72,10 @@ for (const toast of document.querySelectorAll("[data-toast]")) {
   const pass = () => toast.matches(":hover, :focus-within") ? setTimeout(pass, 2000) : toast.remove();
   setTimeout(pass, 12000);
 }
+
+// What a slider stands at is written beside it.
+document.addEventListener("input", (event) => {
+  if (event.target.type !== "range") return;
+  const told = document.querySelector(`[data-told-by="${event.target.id}"]`);
+  if (told) told.textContent = event.target.value;
+});
