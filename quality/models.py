@@ -290,6 +290,9 @@ class WorkerReliability(models.Model):
         null=True, blank=True, help_text="Since when a person lets this worker's answers count for no label."
     )
     look_again_at = models.DateTimeField(null=True, blank=True)
+    #: Written by refits: who answers from one key has the same number, and shares one vote.
+    cluster = models.PositiveSmallIntegerField(null=True, blank=True)
+    signs = models.JSONField(default=dict, db_default={}, blank=True, help_text="Of spam and copying, with intervals.")
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -40,7 +40,8 @@ class LiveBelief:
 def update_item(
     labels: np.ndarray, counts: np.ndarray, pooled: np.ndarray, prior: np.ndarray, *,
     previous: np.ndarray | None = None, counted: np.ndarray | None = None, weights: np.ndarray | None = None,
-    truth: np.ndarray | None = None, b: float = 0.5, n_workers: int = 100, prior_counted: bool | None = None,
+    votes: np.ndarray | None = None, truth: np.ndarray | None = None, b: float = 0.5, n_workers: int = 100,
+    prior_counted: bool | None = None,
 ) -> LiveBelief:  # fmt: skip
     """Recompute one item from all of its answers (incremental EM).
 
@@ -58,6 +59,9 @@ def update_item(
     counted : ndarray of bool, shape (r,), optional
         Answers that are in `counts`; default all but the last where `previous` is given, else none.
     weights : ndarray, shape (r,), optional
+    votes : ndarray, shape (r,), optional
+        Part of a vote that each answer has here: 1/c where c workers answer from one key. The workers' counts take
+        the answers in whole.
     truth : ndarray, shape (K,), optional
         Clamps the posterior of a gold item: uniform over its accepted classes.
     b : float
@@ -104,7 +108,8 @@ def update_item(
     confusions = shrunk_confusions(without, pooled, STRENGTH)
     adversary = is_adversary(without, confusions, n_workers)
     confusions[adversary] = confusions[adversary].mean(axis=1, keepdims=True)
-    evidence = weight @ np.log(confusions[rows, :, labels]) if len(labels) else np.zeros(n_classes)
+    voting = weight if votes is None else weight * votes
+    evidence = voting @ np.log(confusions[rows, :, labels]) if len(labels) else np.zeros(n_classes)
     posterior = _softmax(np.log(prior) + evidence) if truth is None else np.asarray(truth, float)
     confidence = _softmax(np.log(prior) + b * evidence) if truth is None else posterior
     was = previous if previous is not None and prior_counted is not False else 0.0

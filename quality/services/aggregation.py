@@ -25,6 +25,7 @@ from marketplace.selectors import Design, design_of
 from quality.estimators import NumericError, agreement
 from quality.estimators.intervals import consensus_interval
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, WorkerReliability
+from quality.services import defence
 from quality.services.beliefs import CLASSED, reliability_part, truth_of
 from quality.services.fitting import Fitted, Keys, fit
 from quality.services.judgments import close_log
@@ -224,6 +225,8 @@ def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int) -> dict[str, An
         "calibration": {"b": round(fitted.b, 4), "gold": fitted.n_gold, "is_calibrated": fitted.calibrated},
         "agreement": agreement_of(asked, log, seed),
         "mean_confidence": round(float(fitted.confidence.mean()), 4) if len(fitted.items) else None,
+        "clusters": [sorted(members) for members in fitted.clusters],
+        "inverted": sorted(fitted.inverted),
     }
 
 
@@ -396,9 +399,14 @@ def write_workers(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -
     """Counts that the live updates go on from: what each worker said, against the posteriors just stored."""
     rng = np.random.default_rng(run.seed)
     rows = []
+    signs: dict[str, dict[int, defence.Signs]] = {}
     for own, crowd in sorted(fitted.crowds.items()):
         part = np.array([reliability_part(asked.question, part) == own for part in log.parts])
         workers, counts, answered = count_words(log.only(part[log.part]), fitted)
+        signs[own] = defence.signs_of(
+            workers=workers, counts=counts, answered=answered, pooled=crowd.pooled, prior=crowd.prior, b=fitted.b,
+            clusters=fitted.clusters, inverted=fitted.inverted, seed=run.seed,
+        )  # fmt: skip
         for place, worker in enumerate(workers.tolist()):
             lower, _, upper = consensus_interval(counts[place], crowd.pooled, crowd.prior, fitted.b, rng)
             rows.append(
@@ -411,19 +419,22 @@ def write_workers(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -
                     answered=int(answered[place]),
                     lower=lower,
                     upper=upper,
+                    cluster=signs[own][worker].cluster,
+                    signs=signs[own][worker].to_json(),
                 )
             )
     # Whoever lost the weight of all their answers starts again.
     WorkerReliability.objects.filter(project_id=run.project_id, question=run.question).exclude(counts=[]).update(
-        counts=[], answered=0, updated_at=timezone.now()
+        counts=[], answered=0, cluster=None, signs={}, updated_at=timezone.now()
     )
     WorkerReliability.objects.bulk_create(
         sorted(rows, key=lambda row: (row.worker_id, row.part)),
         batch_size=2000,
         update_conflicts=True,
         unique_fields=["project", "worker", "question", "part"],
-        update_fields=["counts", "answered", "lower", "upper", "updated_at"],
+        update_fields=["counts", "answered", "lower", "upper", "cluster", "signs", "updated_at"],
     )
+    defence.raise_flags(run, signs.get("", {}))
 
 
 def count_words(log: Log, fitted: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -231,8 +231,8 @@ def _update_classes(
         else np.zeros((0, n, n))
     )
     live = update_item(
-        labels, stored, crowd.pooled, crowd.prior, previous=previous, counted=counted, weights=weights, truth=truth,
-        b=crowd.exponent,
+        labels, stored, crowd.pooled, crowd.prior, previous=previous, counted=counted, weights=weights,
+        votes=_votes([counts.get((w, question.name, own)) for w in workers]), truth=truth, b=crowd.exponent,
     )  # fmt: skip
     for row, worker in enumerate(workers):
         change(worker, int(labels[row]), live.deltas[row], 0 if counted[row] else 1)
@@ -243,6 +243,12 @@ def _update_classes(
     belief.answers = len(workers)
     belief.is_calibrated = crowd.is_calibrated
     return live.confidence
+
+
+def _votes(rows: Sequence[WorkerReliability | None]) -> np.ndarray:
+    """Part of a vote of each answerer: who answers from one key shares it with the others on this item."""
+    keys = [row.cluster if row else None for row in rows]
+    return np.array([1 / keys.count(key) if key else 1.0 for key in keys])
 
 
 def _stands(belief: Belief, rows: Sequence[Judgment], truth: np.ndarray | None) -> bool:

@@ -47,6 +47,8 @@ class Fitted:
         Of each part of a multilabel question, else of "".
     b, calibrated, n_gold
         The calibration.
+    clusters, inverted
+        Workers who answer from one key, each cluster by itself; workers who are right less often than chance.
     """
 
     method: str
@@ -62,6 +64,8 @@ class Fitted:
     b: float = 0.5
     calibrated: bool = False
     n_gold: int = 0
+    clusters: tuple[tuple[int, ...], ...] = ()
+    inverted: tuple[int, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of the result."""
@@ -113,6 +117,8 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         b=model.calibration_.b,
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
+        clusters=tuple(getattr(model, "clusters_", ())),
+        inverted=tuple(np.asarray(getattr(model, "adversaries_", ()), int).tolist()),
     )
 
 
