@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
-from quality.api import exporting, keys, measuring, proving, quizzes
+from quality.api import exporting, healing, keys, measuring, proving, quizzes
 from staff.api import site
 from staff.api import workers as crowd
 from users.api import notices, tokens
@@ -172,6 +172,10 @@ urlpatterns = [
     path("projects/<uuid:project_id>/flags", keys.ProjectFlags.as_view(), name="api-project-flags"),
     path("projects/<uuid:project_id>/runs", keys.ProjectRuns.as_view(), name="api-project-runs"),
     path("projects/<uuid:project_id>/refit", keys.ProjectRefit.as_view(), name="api-project-refit"),
+    path("batches/<uuid:batch_id>/healings", healing.Healings.as_view(), name="api-healings"),
+    path("healings/<uuid:healing_id>/ask-again", healing.AskAgain.as_view(), name="api-ask-again"),
+    path("batches/<uuid:batch_id>/experts", healing.Experts.as_view(), name="api-experts"),
+    path("batches/<uuid:batch_id>/what-if", healing.WhatIf.as_view(), name="api-what-if"),
     path("hits/<uuid:hit_id>/gold", keys.HitGold.as_view(), name="api-hit-gold"),
     path("hits/<uuid:hit_id>/gold/promote", keys.HitPromote.as_view(), name="api-hit-promote"),
     path("gold/<uuid:gold_id>", keys.GoldOne.as_view(), name="api-gold"),

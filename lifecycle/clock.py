@@ -12,6 +12,7 @@ from lifecycle.decide import decide_due
 from lifecycle.deliver import deliver_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
+from lifecycle.heal import heal_due, send_due_to_experts
 from lifecycle.operations import run_due_operations
 from lifecycle.refit import start_children, start_due_refits
 from lifecycle.upkeep import forget_old_rows, measure_pay, pause_expired, raise_share_caps
@@ -50,6 +51,8 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("mail", send_due_mail, 2.0),
     ("certificates", check_certificates, 5.0),
     ("audits", take_in_audits, 10.0),
+    ("healing", heal_due, 5.0),
+    ("experts", send_due_to_experts, 60.0),
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]

@@ -16,7 +16,7 @@ from lifecycle.events import answers_submitted, labels_settled
 from lifecycle.settle import settle_hits
 from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.selectors import Design, design_of
-from quality.models import GoldQuestion
+from quality.models import GoldQuestion, WorkerReliability
 from quality.services import gold, judgments
 from quality.services.beliefs import Learned, learn
 from quality.services.certificates import doubt
@@ -84,6 +84,7 @@ def digest_hits(*, project_id: int, hit_ids: Collection[int], only_due: bool = F
     batches = batches_of_hits(hits)
     designs = {batch.pk: design_of(batch) for batch in batches.values()}
     judgments.share_log(project_id)
+    leave_out_ignored(due, project_id)
     log_judgments(due, designs, project_id)
     golds = gold.gold_of([hit.pk for hit in hits])
     score_gold(golds, due, designs)
@@ -133,6 +134,18 @@ def log_judgments(due: Due, designs: dict[int, Design], project_id: int) -> None
         if assignment.counts
         for row in judgments.judge(answer, assignment, designs[assignment.batch_id].schema, project_id)
     )
+
+
+def leave_out_ignored(due: Due, project_id: int) -> None:
+    """Who lost the weight here says nothing new with weight either, until a person gives it back."""
+    workers = {assignment.worker_id for _, assignment in due}
+    ignored = WorkerReliability.objects.filter(project=project_id, worker__in=workers, ignored_at__isnull=False)
+    whose = set(ignored.values_list("worker_id", flat=True))
+    left_out = [assignment for _, assignment in due if assignment.counts and assignment.worker_id in whose]
+    if left_out:
+        Assignment.objects.filter(pk__in=[assignment.pk for assignment in left_out]).update(counts=False)
+    for assignment in left_out:
+        assignment.counts = False
 
 
 def score_gold(known: Mapping[int, GoldQuestion], due: Due, designs: dict[int, Design]) -> None:

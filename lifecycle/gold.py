@@ -19,6 +19,7 @@ from marketplace.services.places import release_unneeded
 from quality.models import Contest, GoldQuestion
 from quality.selectors import believed_keys
 from quality.services import contesting, gold
+from quality.services.healing import begin_for_key
 
 
 @transaction.atomic
@@ -62,6 +63,7 @@ def put_right(*, marked: GoldQuestion, keys: Mapping[str, Any] | None, by: Any, 
     before = marked.keys
     mended = contesting.put_right(gold=marked, keys=keys)
     _learn_again(mended)
+    begin_for_key(mended)
     act = "gold.suspend" if keys is None else "gold.correct"
     audit.record(act=act, subject=f"gold:{marked.pk}", actor=by, reason=reason, before=before, after=mended.keys)
     return mended
@@ -73,6 +75,7 @@ def rule(*, contest: Contest, is_upheld: bool, ruling: str, by: Any, keys: Mappi
     ruled = contesting.close_contest(contest=contest, is_upheld=is_upheld, ruling=ruling, keys=keys)
     if is_upheld and (marked := GoldQuestion.objects.filter(hit=contest.assignment.hit_id).first()):
         _learn_again(marked)
+        begin_for_key(marked)
     subject = f"contest:{contest.pk}"
     audit.record(act="contest.rule", subject=subject, actor=by, reason=ruling, is_upheld=is_upheld, keys=keys)
     return ruled

@@ -8,6 +8,7 @@ from __future__ import annotations
 from lifecycle.digest import digest_hits
 from quality.services import exposure, watching
 from quality.services.contesting import doubtful_golds, suspend_doubtful
+from quality.services.healing import begin_for_key
 from quality.services.shares import batches_with_gold, pools_of, set_shares
 
 GROUP = 20
@@ -23,6 +24,7 @@ def take_in_scores(limit: int = 500) -> int:
     for gold in doubtful_golds(golds):
         if suspend_doubtful(gold=gold) and gold.hit_id:
             digest_hits(project_id=gold.project_id, hit_ids=[gold.hit_id])
+            begin_for_key(gold)
     return len(due)
 
 

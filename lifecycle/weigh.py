@@ -25,6 +25,7 @@ from lifecycle.digest import digest_hits, lock_hits
 from marketplace.models import Answer, Assignment, Project
 from quality.models import WorkerReliability
 from quality.services import judgments
+from quality.services.healing import note_before
 from users.services.notices import notify
 from workers_app.models import Worker
 
@@ -91,16 +92,17 @@ def weigh(turn: Turn) -> None:
         if said["counts"] or not _is_at_work(project_id, worker_id):
             turn.finish()
         else:
-            turn.save(due_at=clock.now() + WAIT)
+            turn.save(cursor={"is_weighed": True}, due_at=clock.now() + WAIT)
             turn.ends_at = 0.0
         return
     with transaction.atomic():
-        _weigh(project_id, rows, counts=said["counts"])
+        _weigh(turn.operation, project_id, rows, counts=said["counts"])
         turn.save(done=turn.operation.done + len(rows))
 
 
-def _weigh(project_id: int, rows: Sequence[Assignment], *, counts: bool) -> None:
+def _weigh(work: Operation, project_id: int, rows: Sequence[Assignment], *, counts: bool) -> None:
     hits = lock_hits([row.hit_id for row in rows])
+    note_before(work=work, hits=hits, worker=rows[0].worker_id, counts=counts)
     ids = [row.pk for row in rows]
     Assignment.objects.filter(pk__in=ids).update(counts=counts)
     judgments.share_log(project_id)

@@ -141,6 +141,11 @@ class PayForm(forms.Form):
     qualification_least = forms.IntegerField(
         label=_("with at least"), required=False, help_text=_("Empty: whoever holds it.")
     )
+    experts = forms.ChoiceField(
+        label=_("What stays disputed goes to"),
+        required=False,
+        help_text=_("Holders of a qualification, once the batch has closed: at most two answers an item."),
+    )
     quiz_questions = forms.IntegerField(
         label=_("Entry quiz"),
         min_value=0,
@@ -165,6 +170,7 @@ class PayForm(forms.Form):
         self.qualifications = {str(one.public_id): one for one in qualifications}
         named = [(key, one.name) for key, one in self.qualifications.items()]
         self.fields["qualification"].choices = [("", _("none")), *named]  # type: ignore[attr-defined]
+        self.fields["experts"].choices = [("", _("you")), *named]  # type: ignore[attr-defined]
 
     @classmethod
     def of(cls, project: Project) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Rules:
     max_open: int = 10
     page_size: int = 1
     requirements: list[dict[str, Any]] = field(default_factory=list)
+    #: A qualification's id: whoever holds it is asked about what stays disputed when the batch has closed.
+    experts: str | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any], *, audience: str = "public") -> Rules:
@@ -138,6 +140,8 @@ class Rules:
                     money.parse(value, field=f"rules.{name}")
                 except Invalid as error:
                     errors.update(error.errors)
+        is_named = self.experts is None or (_is_subject(self.experts) and self.experts not in ABOUT_THE_WORKER)
+        need(is_named, "experts", "The id of a qualification.")
         need(isinstance(self.requirements, list), "requirements", "A list.")
         for index, item in enumerate(self.requirements if isinstance(self.requirements, list) else []):
             where = f"requirements[{index}]"

@@ -529,3 +529,80 @@ class Certificate(models.Model):
     def number(self) -> str:
         """What people call it."""
         return f"{self.issued_at:%Y}-{str(self.public_id)[:8].upper()}"
+
+
+class Healing(models.Model):
+    """Answers lost their weight, or a key was corrected: what that changes about the labels of one batch.
+
+    It is begun with the decision, and done when a fit that knows of it has been written.
+    """
+
+    class Cause(models.TextChoices):
+        IGNORED = "ignored", "a worker's answers lost their weight"
+        COUNTED = "counted", "a worker's answers count again"
+        KEY = "key", "a known answer was corrected"
+        EXPERTS = "experts", "what stayed disputed went to experts"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="healings")
+    cause = models.CharField(max_length=8, choices=Cause.choices)
+    worker = models.ForeignKey("workers_app.Worker", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    work = models.ForeignKey(
+        "core.Operation", null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="Takes the weight; empty where that was done at once.",
+    )  # fmt: skip
+    fit = models.ForeignKey(
+        "core.Operation", null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="The refit that knows of it.",
+    )  # fmt: skip
+    leaned = models.IntegerField(default=0, help_text="Labels that leaned on it.")
+    changed = models.IntegerField(default=0)
+    asked = models.IntegerField(default=0, help_text="HITs that opened again.")
+    cost = models.BigIntegerField(default=0, help_text="Micros that these answers cost.")
+    repair = models.ForeignKey(
+        "marketplace.Batch", null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="The batch that asks again what was below its target after close.",
+    )  # fmt: skip
+    begun_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["work", "batch"], name="healing_once", condition=Q(work__isnull=False))
+        ]
+        indexes = [
+            models.Index(fields=["batch", "id"], name="healing_by_batch"),
+            models.Index(fields=["id"], name="healing_due", condition=Q(done_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"healing of {self.batch}: {self.changed} changed, {self.asked} asked again"
+
+
+class HealedLabel(models.Model):
+    """A label as it stood when what it leaned on changed. Those to which nothing happens are forgotten in the end."""
+
+    healing = models.ForeignKey(Healing, on_delete=models.CASCADE, related_name="labels", db_index=False)
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="+", db_index=False)
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", blank=True)
+    label = models.SmallIntegerField(null=True, blank=True, help_text="Class index before.")
+    value = models.JSONField(null=True, blank=True, help_text="Of kinds without classes.")
+    confidence = models.FloatField(default=0)
+    state = models.CharField(max_length=10)
+    taken = models.SmallIntegerField(null=True, help_text="Answers that its HIT had ended with; empty: it was open.")
+    is_changed = models.BooleanField(default=False)
+    is_asked = models.BooleanField(default=False)
+    is_short = models.BooleanField(default=False, help_text="Below its target now, and not asked again.")
+    repair_hit = models.OneToOneField(
+        "marketplace.Hit", null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        help_text="Asks again about it, in a repair batch; once for all labels of a HIT.",
+    )  # fmt: skip
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["healing", "hit", "question", "part"], name="healed_label_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.question} of HIT {self.hit_id} before"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from quality.views import agreement, batches, compensation, crowd, dashboard, forecast, known, practice, proof, quiz, review
+from quality.views import agreement, batches, compensation, crowd, dashboard, forecast, healing, known, practice, proof, quiz, review, whatif
 
 urlpatterns = [
     path("studio/forecast/", forecast.studio_forecast, name="studio_forecast"),
@@ -11,6 +11,10 @@ urlpatterns = [
     path("studio/batches/<uuid:batch_id>/workers/", crowd.studio_workers, name="studio_workers"),
     path("studio/batches/<uuid:batch_id>/agreement/", agreement.studio_agreement, name="studio_agreement"),
     path("studio/batches/<uuid:batch_id>/crowd/", agreement.studio_crowd, name="studio_crowd"),
+    path("studio/batches/<uuid:batch_id>/what-if/", whatif.studio_whatif, name="studio_whatif"),
+    path("studio/batches/<uuid:batch_id>/changes/", healing.studio_changes, name="studio_changes"),
+    path("studio/batches/<uuid:batch_id>/experts/", healing.changes_experts, name="changes_experts"),
+    path("studio/changes/<uuid:healing_id>/ask/", healing.changes_ask, name="changes_ask"),
     path("studio/batches/<uuid:batch_id>/clone/", batches.batch_clone, name="batch_clone"),
     path("studio/batches/<uuid:batch_id>/now/", batches.studio_batch_now, name="studio_batch_now"),
     path("studio/batches/<uuid:batch_id>/upload/", batches.batch_upload, name="batch_upload"),

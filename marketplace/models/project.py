@@ -106,6 +106,8 @@ class Batch(models.Model):
     day_budget = models.BigIntegerField(null=True, blank=True, help_text="Micros a standing batch may spend a day.")
     spent_on = models.DateField(null=True, blank=True)
     spent_that_day = models.BigIntegerField(default=0, db_default=0, help_text="Micros put aside for rows of that day.")
+    #: A repair batch: it asks again about labels of this closed one, and its answers count there.
+    repairs = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="repair_batches")
     upload = models.FileField(upload_to="uploads/%Y/%m/", max_length=200, blank=True)
     upload_name = models.CharField(max_length=200, blank=True, help_text="As its owner calls it.")
     upload_format = models.CharField(max_length=5, blank=True)

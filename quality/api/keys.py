@@ -234,6 +234,10 @@ class RecordOut(serializers.Serializer):
     upper = serializers.FloatField()
     reason = serializers.CharField()
     look_again_at = serializers.DateTimeField(allow_null=True)
+    cluster = serializers.IntegerField(
+        allow_null=True, help_text="Who has the same number answers from one key, and shares one vote."
+    )
+    signs = JsonObject(help_text="Measures of spam, each with its 95 % interval, and what a person should look at.")
 
 
 class RecordQuery(Input):
@@ -266,6 +270,8 @@ def shape_records(request: Request, rows: Sequence[WorkerReliability]) -> list[d
             "upper": round(row.upper, 4),
             "reason": row.state_reason,
             "look_again_at": row.look_again_at,
+            "cluster": row.cluster,
+            "signs": row.signs,
         }
         for row in rows
     ]

@@ -25,11 +25,12 @@ from marketplace.selectors import Design, design_of
 from quality.estimators import NumericError, agreement
 from quality.estimators.intervals import consensus_interval
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, WorkerReliability
-from quality.services import defence
+from quality.services import defence, healing
 from quality.services.beliefs import CLASSED, reliability_part, truth_of
 from quality.services.fitting import Fitted, Keys, fit
 from quality.services.judgments import close_log
 from quality.services.log import Log, read_log, read_texts
+from quality.services.reliability import on_known_answers
 
 VERSION = f"1; numpy {version('numpy')}; scipy {version('scipy')}"
 #: Draws of the interval of agreement; fewer where each takes long.
@@ -99,7 +100,7 @@ def refit(*, project: Project, question: str, cutoff: Cutoff | None = None, seed
         answers=int((log.weight > 0).sum()),
         items=len(fitted.items),
         workers=len(np.unique(log.worker[log.weight > 0])),
-        report=report_of(asked, log, fitted, seed),
+        report=report_of(asked, log, fitted, seed) | {"reliability": reliability_of(asked, log, cutoff.keys, seed)},
     )
     write(run, asked, log, fitted)
     return run
@@ -225,9 +226,18 @@ def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int) -> dict[str, An
         "calibration": {"b": round(fitted.b, 4), "gold": fitted.n_gold, "is_calibrated": fitted.calibrated},
         "agreement": agreement_of(asked, log, seed),
         "mean_confidence": round(float(fitted.confidence.mean()), 4) if len(fitted.items) else None,
-        "clusters": [sorted(members) for members in fitted.clusters],
-        "inverted": sorted(fitted.inverted),
+        # How many, not who: requesters' programs read this. Who stands with the workers.
+        "clusters": [len(members) for members in fitted.clusters],
+        "inverted": len(fitted.inverted),
     }
+
+
+def reliability_of(asked: Asked, log: Log, keys: Keys, seed: int) -> dict[str, Any]:
+    """Whether the stated confidence holds on known answers that a fit was not told; {} where they are too few."""
+    try:
+        return on_known_answers(asked.question, log, keys, seed)
+    except NumericError:
+        return {}
 
 
 def agreement_of(asked: Asked, log: Log, seed: int) -> dict[str, Any] | None:
@@ -320,6 +330,7 @@ def write(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -> Aggreg
         about |= {"last": run.last_judgment, "calibrated": fitted.calibrated}
         cursor.execute(UNSETTLED, about)
         run.unsettled = [hit_id for (hit_id,) in cursor.fetchall()]  # type: ignore[attr-defined]
+        healing.note_changes(project_id=run.project_id, question=run.question)
         cursor.execute(WRITE_BELIEFS, about)
         cursor.execute("DROP TABLE fitted")
     if asked.question.kind in CLASSED:

@@ -22,6 +22,7 @@ from marketplace.selectors import Design
 from quality.estimators.live import pooled_confusion, update_item
 from quality.estimators.stopping import Rule, Verdict, decide, minimum_answers
 from quality.models import Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
+from quality.services.healing import first_hits
 
 ADD_COUNTS = """
 INSERT INTO quality_workerreliability AS r
@@ -87,6 +88,8 @@ def learn(
     """
     ids = [hit.pk for hit in hits]
     log = _log_of(ids)
+    if any(batch.repairs_id for batch in batches.values()):
+        _add_first_answers(log, first_hits(ids))
     beliefs = {(b.hit_id, b.question, b.part): b for b in Belief.objects.filter(hit_id__in=ids)}
     crowds = {(c.question, c.part): c for c in CrowdModel.objects.filter(project_id=project_id)}
     counts = _counts(project_id, {row.worker_id for rows in log.values() for row in rows})
@@ -139,10 +142,17 @@ def learn(
 
 def _log_of(hit_ids: Collection[int]) -> dict[int, list[Judgment]]:
     log: dict[int, list[Judgment]] = defaultdict(list)
-    rows = Judgment.objects.filter(hit_id__in=hit_ids).order_by("pk")
+    rows = Judgment.objects.filter(hit_id__in=list(hit_ids)).order_by("pk")
     for row in rows.only("hit_id", "worker_id", "question", "part", "label", "number", "text", "weight"):
         log[row.hit_id].append(row)
     return log
+
+
+def _add_first_answers(log: dict[int, list[Judgment]], again: Mapping[int, int]) -> None:
+    """HITs of a repair batch go on from the answers to the HIT that they ask again."""
+    first = _log_of(again.values())
+    for hit_id, asked in again.items():
+        log[hit_id] = sorted([*first.get(asked, ()), *log.get(hit_id, ())], key=lambda row: row.pk)
 
 
 def _by_key(rows: Iterable[Judgment]) -> dict[Key, list[Judgment]]:

@@ -28,11 +28,10 @@ from marketplace import figures
 from marketplace.models import Batch
 from marketplace.schema import Question
 from quality.estimators.certificate import PPI_ERRORS, audit_interval, ppi_interval
-from quality.estimators.intervals import wilson_interval
-from quality.estimators.metrics import brier_score, expected_calibration_error
 from quality.models import AggregationRun, Certificate, GoldQuestion, Overruling, Sample, SampleItem
 from quality.services.aggregation import agreement_of, belief_rows, in_one_schema, question_of, recompute
 from quality.services.log import read_log
+from quality.services.reliability import reliability
 from quality.services.sampling import (
     Delivered,
     answers_of,
@@ -49,8 +48,6 @@ from users.models import User
 from users.services.notices import notify
 
 FORMAT = "touchstone.certificate/1"
-#: Groups of a reliability diagram, of about equally many audited labels.
-GROUPS, LEAST_GROUP = 6, 10
 MOST_CLASSES = 60
 DIGITS = 6
 
@@ -277,27 +274,7 @@ def calibration(ground: Ground) -> dict[str, Any]:
         for (row, _item), is_so in zip(_audited(ground), _right(ground).tolist(), strict=True)
         if row.label is not None and not row.is_overruled
     ]
-    if len(pairs) < LEAST_GROUP:
-        return {}
-    stated, right = (np.array(column) for column in zip(*sorted(pairs), strict=True))
-    right = right.astype(bool)
-    groups = []
-    for rows in np.array_split(np.arange(len(stated)), min(GROUPS, len(stated) // LEAST_GROUP)):
-        low, high = wilson_interval(float(right[rows].sum()), float(len(rows)))
-        groups.append(
-            {
-                "stated": _round(stated[rows].mean()),
-                "right": _round(right[rows].mean()),
-                "low": _round(max(low, 0.0)),
-                "high": _round(min(high, 1.0)),
-                "count": len(rows),
-            }
-        )
-    return {
-        "groups": groups,
-        "error": _round(expected_calibration_error(stated, right)),
-        "brier": _round(brier_score(stated, right)),
-    }
+    return reliability(np.array([stated for stated, _ in pairs]), np.array([is_so for _, is_so in pairs], bool))
 
 
 def second_estimate(ground: Ground) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Signs that answers say nothing, come from one key, or mean the opposite (QUALITY.md section 6).
 
-Every fit looks for them. What they mean for labels holds at once: who shares a key shares a vote, who is right less often
-than chance counts for nothing. What they mean for a person is a person's decision: a flag with the evidence, never a
-pause.
+Every fit looks for them. What they mean for labels holds at once: who shares a key shares a vote, who is right less
+often than chance counts for nothing. What they mean for a person is a person's decision: a flag with the evidence,
+never a pause.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def raise_flags(run: AggregationRun, signs: Mapping[int, Signs]) -> int:
             Flag.objects.filter(pk=flag.pk).update(evidence=_evidence(run, signs[flag.worker_id or 0]))
         else:
             why = "A later fit no longer bears it out."
-            Flag.objects.filter(pk=flag.pk).update(
-                state=Flag.State.CLOSED, closed_at=clock.now(), closed_reason=why
-            )
+            Flag.objects.filter(pk=flag.pk).update(state=Flag.State.CLOSED, closed_at=clock.now(), closed_reason=why)
     known = dict(mine.filter(key__in=list(found)).values_list("key", "closed_by"))
     by_itself = {key for key, closed_by in known.items() if closed_by is None}
     again = Flag.objects.filter(key__in=by_itself & set(found), state=Flag.State.CLOSED)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from django.db import connection
 from psycopg import sql
+
+from quality.services.healing import first_hits_of
 
 #: One row of the binary COPY below: the number of fields, then the length of each before its value, big-endian.
 FIELDS = (
@@ -97,7 +100,25 @@ def read_log(*, project_id: int, question: str, last: int) -> Log:
             raw = b"".join(bytes(block) for block in copy)
     rows = np.frombuffer(raw, ROW, offset=HEADER, count=(len(raw) - HEADER - TRAILER) // ROW.itemsize)
     columns = {name: rows[name].astype(np.float64 if kind == ">f8" else np.int64) for name, kind in FIELDS}
-    return Log(parts=parts, **columns)
+    log = Log(parts=parts, **columns)
+    again = first_hits_of(project_id)
+    return about_first_hits(log, again) if again else log
+
+
+def about_first_hits(log: Log, again: Mapping[int, tuple[int, int]]) -> Log:
+    """Answers to repair batches are answers about the items that these ask again, the newest of each worker.
+
+    `again` maps a HIT to the first one and its batch.
+    """
+    asked = np.array(sorted(again), np.int64)
+    first = np.array([again[hit] for hit in asked.tolist()], np.int64).reshape(-1, 2)
+    at = np.minimum(np.searchsorted(asked, log.hit), len(asked) - 1)
+    is_again = asked[at] == log.hit
+    hit, batch = np.where(is_again, first[at, 0], log.hit), np.where(is_again, first[at, 1], log.batch)
+    order = np.lexsort((-log.id, log.worker, log.part, hit))
+    whose = np.stack([hit, log.part, log.worker])[:, order]
+    is_newest = np.r_[True, (whose[:, 1:] != whose[:, :-1]).any(axis=0)][: len(order)]
+    return replace(log, hit=hit, batch=batch).only(order[is_newest])
 
 
 def read_texts(log: Log) -> np.ndarray:

@@ -24,8 +24,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from core import charts, money
@@ -38,6 +38,7 @@ from core.templatetags.touchstone import SYMBOLS, duration
 from lifecycle.close import close_batch
 from lifecycle.export import KIND as EXPORT
 from lifecycle.export import file_name, start_export
+from lifecycle.heal import words_of
 from lifecycle.more import ask_for_more
 from lifecycle.publish import add_rows, check_upload, publish_batch
 from marketplace import figures as work
@@ -45,6 +46,7 @@ from marketplace.models import Batch, Membership, Requester
 from marketplace.rules import Rules
 from marketplace.schema import CANT_TELL, schema_of
 from marketplace.selectors import batches_of, design_of, requesters_of
+from marketplace.services.costs import Preview
 from marketplace.services.posting import (
     attach_upload,
     clone_batch,
@@ -64,14 +66,18 @@ from quality.agreement import alpha_of
 from quality.curves import Curve, curve_of
 from quality.dashboard import summaries_of
 from quality.estimators.intervals import wilson_interval
-from quality.models import Belief, Certificate
+from quality.models import AggregationRun, Belief, Certificate
+from quality.prediction import Prediction, prediction_of
 from quality.services.exporting import count_rows
+from quality.services.healing import healings_of
 
 PAGE = 30
 MOST_ERRORS = 50
 LATER = gettext_lazy("This takes a while; the page shows how far it is.")
 #: Work on a whole batch that its page tells of.
 LONG_WORK = ("close", "ask_for_more", "add_rows")
+#: How long the page of a batch tells of labels that changed because an answer lost its weight.
+HEALED_SHOWN = dt.timedelta(days=14)
 UNDER_WAY = (Operation.State.WAITING, Operation.State.RUNNING)
 
 
@@ -178,6 +184,7 @@ def _draft(batch: Batch) -> dict[str, Any]:
         rules = Rules.from_json(project.rules, audience=project.audience)
     except DomainError:
         rules = None
+    predicted = prediction_of(project, rules) if rules else None
     is_busy = operation is not None and operation.state in UNDER_WAY
     state = (operation.state, operation.done, operation.total, operation.error) if operation else ()
     return {
@@ -196,6 +203,9 @@ def _draft(batch: Batch) -> dict[str, Any]:
         "symbol": SYMBOLS.get(requester.currency, requester.currency).strip(),
         "price": price,
         "rules": rules,
+        "predicted": predicted,
+        "predicted_cost": _predicted_cost(predicted, preview),
+        "predicted_chart": _predicted_chart(predicted) if predicted else None,
         "reward": rules.reward_micros if rules else 0,
         "questions": schema_of(project.questions),
         "steps": steps_of(project, batch, "publish"),
@@ -203,6 +213,31 @@ def _draft(batch: Batch) -> dict[str, Any]:
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
         "seen": _seen(batch.state, batch.upload_name, facts, state, available, asked),
     }
+
+
+def _predicted_cost(predicted: Prediction | None, preview: Preview | None) -> int:
+    """Micros."""
+    if predicted is None or preview is None or not preview.maximum.answers:
+        return 0
+    return round(predicted.chosen.answers * preview.rows * preview.maximum.total / preview.maximum.answers)
+
+
+def _predicted_chart(predicted: Prediction) -> charts.Chart:
+    """Share of right labels that is likely, by answers a label: a fixed number, and asking until a label is sure."""
+    told = ", ".join(f"{one.answers:.1f}: {one.share:.0%}" for one in predicted.adaptive)
+    lowest = min(one.share for one in [*predicted.fixed, *predicted.adaptive])
+    return charts.lines(
+        [
+            charts.Series(_("a fixed number"), [(one.answers, one.share) for one in predicted.fixed], "b"),
+            charts.Series(_("until it is sure"), [(one.answers, one.share) for one in predicted.adaptive]),
+        ],
+        message=_("Labels likely right by answers a label, asked until sure: %s") % told,
+        x_axis=_("answers a label"),
+        head=(_("Series"), _("Answers"), _("Share")),
+        low=math.floor(lowest * 20) / 20,
+        high=1.0,
+        percent=True,
+    )
 
 
 # --- live -------------------------------------------------------------------------------------------------------------
@@ -249,10 +284,23 @@ def _live(batch: Batch) -> dict[str, Any]:
         "operation": operation,
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
         "rules": design_of(batch).rules,
+        "healed": healed_of(batch),
     }
     shown = [progress, taken, sure, speed.bars, purse, crowd, known, pay, alpha, feed, batch.state, curve, proof]
+    shown.append(found["healed"])
     shown.append((operation.state, operation.done, operation.total) if operation else None)
     return found | {"seen": _seen(str(shown))}
+
+
+def healed_of(batch: Batch) -> str:
+    """What the last corrections came to, in words; empty where there was none of late."""
+
+    def read() -> str:
+        since = timezone.now() - HEALED_SHOWN
+        last = healings_of(batch.pk).filter(done_at__gt=since).exclude(changed=0, asked=0).order_by("-pk").first()
+        return str(words_of(last)) if last else ""
+
+    return fresh(f"healed:{batch.pk}:{get_language()}", read, least=5)
 
 
 @dataclass(frozen=True)
@@ -651,6 +699,9 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     counts = figures.mixups_of(batch, classed) if classed else None
     proof = Certificate.objects.filter(batch=batch, state=Certificate.State.VALID).order_by("-pk").first()
     calibration = proof.sections.get("calibration") if proof else None
+    is_audited = bool(calibration)
+    if not calibration and classed:
+        calibration = _by_known_answers(batch, classed.name)
     context = {
         "page": page,
         "rows": rows,
@@ -668,7 +719,8 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "known": figures.known_of(batch),
         "proof": proof,
         "calibration": calibration,
-        "reliability": reliability_of(calibration) if calibration else None,
+        "is_audited": is_audited,
+        "reliability": reliability_of(calibration, is_audited=is_audited) if calibration else None,
         "purse": figures.purse_of(batch),
         "heat": _heat(counts, classed.classes) if counts and classed else None,
         "agreeing": _agreeing(counts, classed.classes) if counts and classed else [],
@@ -682,10 +734,30 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
 
 
 def reliability_of(section: Mapping[str, Any]) -> charts.Chart:
+def _rows_of(batch: Batch, what: str, states: str = "") -> int:
+    return fresh(f"rows:{batch.pk}:{what}:{states}", lambda: count_rows(batch, what, states))
+
+
+def reliability_of(section: Mapping[str, Any], *, is_audited: bool = True) -> charts.Chart:
     groups = [
         charts.Group(one["stated"], one["right"], one["low"], one["high"], one["count"]) for one in section["groups"]
     ]
-    return charts.reliability(groups, message=_("Share found right in the random audit, against stated confidence"))
+    words = (
+        _("Share found right in the random audit, against stated confidence")
+        if is_audited
+        else _("Share right among known answers that the fit was not told, against stated confidence")
+    )
+    return charts.reliability(groups, message=words)
+
+
+def _by_known_answers(batch: Batch, question: str) -> dict[str, Any] | None:
+    """Of the project's newest fit, where enough answers are known."""
+
+    def read() -> dict[str, Any] | None:
+        run = AggregationRun.objects.filter(project=batch.project_id, question=question).order_by("-pk").first()
+        return (run.report.get("reliability") or None) if run else None
+
+    return fresh(f"reliability:{batch.project_id}:{question}", read, least=30)
 
 
 def _chip(belief: Belief, target: float) -> str:

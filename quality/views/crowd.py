@@ -49,11 +49,12 @@ def studio_workers(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     known: dict[int, Accuracy] = {}
     for found in worker_accuracy(batch.project, ids):  # the weakest first, which stays
         known.setdefault(found.worker_id, found)
-    states = dict(
-        WorkerReliability.objects.filter(project=batch.project, worker_id__in=ids, part="").values_list(
-            "worker_id", "state"
-        )
-    )
+    states: dict[int, str] = {}
+    signs: dict[int, list[dict[str, Any]]] = {}
+    for row in WorkerReliability.objects.filter(project=batch.project, worker_id__in=ids, part="").order_by("question"):
+        states[row.worker_id] = row.state
+        if row.signs.get("signs"):
+            signs.setdefault(row.worker_id, []).append({"question": row.question, "cluster": row.cluster, **row.signs})
     table = []
     for one in people:
         did: Any = given.get(one.worker_id, {})
@@ -68,6 +69,7 @@ def studio_workers(request: HttpRequest, requester: Requester, batch_id: uuid.UU
                 "hourly": to_cent(batch.reward * 3600 / seconds) if seconds and batch.reward else None,
                 "known": known.get(one.worker_id),
                 "state": states.get(one.worker_id, ""),
+                "signs": signs.get(one.worker_id, []),
             }
         )
     context: dict[str, Any] = {

@@ -43,7 +43,7 @@ from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from payments.models import Transfer
 from payments.services.deposits import request_deposit
-from quality.models import Certificate, Flag, GoldQuestion, Sample
+from quality.models import Certificate, Flag, GoldQuestion, Healing, Sample
 from quality.services.certificates import issue_certificate, publish_certificate
 from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions
@@ -114,6 +114,25 @@ class Market:
         """Written when a page first asks for it, and nobody is told: other tests appeal themselves."""
         by = timezone.now() + timedelta(days=6)
         return Appeal.objects.create(assignment=self.rejected, reason="Both names were marked.", rule_by=by)
+
+    @cached_property
+    def healing(self) -> Healing:
+        """A correction after close that left a label below its target; written when a page first asks for it."""
+        hit = self.finished.hits.order_by("pk")[0]
+        healing = Healing.objects.create(
+            batch=self.finished, cause="ignored", leaned=24, changed=1, done_at=timezone.now()
+        )
+        healing.labels.create(
+            hit=hit,
+            question="digit",
+            label=1,
+            confidence=0.97,
+            state="settled",
+            taken=5,
+            is_changed=True,
+            is_short=True,
+        )
+        return healing
 
     @cached_property
     def transfer(self) -> Transfer:

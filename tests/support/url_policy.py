@@ -14,6 +14,7 @@ from typing import Any
 
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from core.models import Operation
 from lifecycle.accept import accept
@@ -30,7 +31,7 @@ from marketplace.services.members import invite_member, join
 from marketplace.services.messaging import answer_thread, report_message, write_as_worker
 from payments.services.deposits import request_deposit
 from payments.services.payouts import request_payout, send_payout
-from quality.models import WorkerReliability
+from quality.models import Belief, Healing, WorkerReliability
 from quality.services.certificates import issue_certificate
 from quality.services.contesting import open_contest
 from quality.services.gold import mark_as_gold
@@ -334,6 +335,18 @@ class World:
     @cached_property
     def certificate(self) -> Any:
         return issue_certificate(sample=self.answer_sample(), by=self.owner)
+
+    @cached_property
+    def healing(self) -> Any:
+        """A correction after close that left a label below its target."""
+        healing = Healing.objects.create(batch=self.done.batch, cause="ignored", changed=1, done_at=timezone.now())
+        healing.labels.create(
+            hit=self.done.hits[0], question="digit", label=1, confidence=0.97, state="settled", taken=5, is_short=True
+        )
+        return healing
+
+    def settle_all(self) -> None:
+        Belief.objects.filter(hit__batch=self.done.batch).update(state="settled")
 
     @cached_property
     def gold(self) -> Any:
