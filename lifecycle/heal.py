@@ -33,7 +33,7 @@ from marketplace.services.design import RowCheck, prices
 from marketplace.services.telling import managers_of
 from quality.models import Belief, HealedLabel, Healing
 from quality.services.healing import conclude, short_hits
-from users.services.notices import notify_all
+from users.services.notices import notify
 from workers_app.models import Qualification
 
 #: Healings looked at in one step.
@@ -103,14 +103,15 @@ def tell(healing: Healing) -> None:
     }[Healing.Cause(healing.cause)]
     one, more = "{n} item is below its target now: ask again.", "{n} items are below their target now: ask again."
     left = format_lazy(ngettext_lazy(one, more, short), n=short)
-    notify_all(
-        managers_of(batch.project.requester),
-        kind="batch.healed",
-        title=format_lazy("{}: {}", batch.name, words_of(healing)),
-        body=format_lazy("{} {}", why, left) if short else why,
-        url=reverse("studio_changes", args=[batch.public_id]),
-        key=f"healed:{healing.public_id}",
-    )
+    for user in managers_of(batch.project.requester):
+        notify(
+            user=user,
+            kind="batch.healed",
+            title=format_lazy("{}: {}", batch.name, words_of(healing)),
+            body=format_lazy("{} {}", why, left) if short else why,
+            url=reverse("studio_changes", args=[batch.public_id]),
+            key=f"healed:{healing.public_id}",
+        )
 
 
 # --- asking again -----------------------------------------------------------------------------------------------------
@@ -320,14 +321,15 @@ def send_due_to_experts() -> int:
         try:
             send_to_experts(batch=batch, qualification=qualification, by=None)
         except DomainError as refusal:
-            notify_all(
-                managers_of(batch.project.requester),
-                kind="batch.experts",
-                title=format_lazy(_("Not sent to experts: {batch}"), batch=batch.name),
-                body=str(refusal.message),
-                url=reverse("studio_changes", args=[batch.public_id]),
-                key=f"experts:{batch.public_id}",
-            )
+            for user in managers_of(batch.project.requester):
+                notify(
+                    user=user,
+                    kind="batch.experts",
+                    title=format_lazy(_("Not sent to experts: {batch}"), batch=batch.name),
+                    body=str(refusal.message),
+                    url=reverse("studio_changes", args=[batch.public_id]),
+                    key=f"experts:{batch.public_id}",
+                )
             continue
         sent += 1
     return sent

@@ -11,8 +11,8 @@ import numpy as np
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from core import charts
@@ -50,7 +50,7 @@ def studio_whatif(request: HttpRequest, requester: Requester, batch_id: uuid.UUI
         "title": _("What if"),
     }
     if context["questions"]:
-        key = hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+        key = hashlib.sha256(orjson.dumps([get_language(), asked], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
         context |= fresh(f"whatif:{batch.pk}:{key}", lambda: _tried(batch, asked), least=30)
     return render(request, "batch/whatif.html", batch_context(request, batch, "studio_whatif") | context)
 
