@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
 from payments.api import money
-from quality.api import exporting, healing, keys, measuring, proving, quizzes
+from quality.api import exporting, healing, keys, machines, measuring, proving, quizzes
 from staff.api import site
 from staff.api import workers as crowd
 from users.api import notices, tokens
@@ -278,5 +278,15 @@ urlpatterns = [
     ),
     path("admin/invitations", site.AllInvitations.as_view(), name="api-all-invitations"),
     path("admin/invitations/<int:invitation_id>/cancel", site.InvitationCancel.as_view(), name="api-invitation-cancel"),
+    # Machines as workers
+    path("projects/<uuid:project_id>/machines", machines.Machines.as_view(), name="api-machines"),
+    path("machines/<uuid:machine_id>", machines.MachineOne.as_view(), name="api-machine"),
+    path("batches/<uuid:batch_id>/machines", machines.BatchMachines.as_view(), name="api-batch-machines"),
+    path("batches/<uuid:batch_id>/machines/ask", machines.AskMachine.as_view(), name="api-ask-machine"),
+    path("batches/<uuid:batch_id>/machines/training", machines.Training.as_view(), name="api-training"),
+    path("batches/<uuid:batch_id>/machines/first", machines.AskFirst.as_view(), name="api-ask-first"),
+    path("batches/<uuid:batch_id>/disagreement", machines.Disagreement.as_view(), name="api-disagreement"),
+    path("hits/<uuid:hit_id>/distribution", machines.HitDistribution.as_view(), name="api-hit-distribution"),
+    path("batches/<uuid:batch_id>/predictions", machines.Predictions.as_view(), name="api-predictions"),
     re_path(r"^[\s\S]*$", NothingHere.as_view(), name="api-nothing-here"),
 ]

@@ -53,6 +53,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("audits", take_in_audits, 10.0),
     ("healing", heal_due, 5.0),
     ("experts", send_due_to_experts, 60.0),
+    ("predictions", take_in_predictions, 10.0),
     ("refits", start_due_refits, 10.0),
     ("refit processes", start_children, 1.0),
 ]

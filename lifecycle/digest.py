@@ -17,7 +17,7 @@ from lifecycle.settle import settle_hits
 from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.selectors import Design, design_of
 from quality.models import GoldQuestion, WorkerReliability
-from quality.services import gold, judgments
+from quality.services import gold, judgments, suggesting
 from quality.services.beliefs import Learned, learn
 from quality.services.certificates import doubt
 
@@ -128,12 +128,13 @@ def batches_of_hits(hits: Sequence[Hit]) -> dict[int, Batch]:
 
 def log_judgments(due: Due, designs: dict[int, Design], project_id: int) -> None:
     """Answers that do not count for the label are kept, and leave no judgment."""
-    judgments.append(
+    rows = [
         row
         for answer, assignment in newest_versions(due)
         if assignment.counts
         for row in judgments.judge(answer, assignment, designs[assignment.batch_id].schema, project_id)
-    )
+    ]
+    judgments.append(suggesting.discount(rows, {pk: design.schema for pk, design in designs.items()}))
 
 
 def leave_out_ignored(due: Due, project_id: int) -> None:

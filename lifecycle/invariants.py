@@ -40,6 +40,7 @@ APPEND_ONLY = {
     "marketplace_answer": "answer_append_only",
     "quality_judgment": "judgment_append_only",
     "quality_overruling": "overruling_append_only",
+    "quality_prediction": "prediction_append_only",
     "core_auditentry": "audit_append_only",
 }
 

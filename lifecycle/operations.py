@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.models import Operation
 from core.operations import TURN_SECONDS, Work, take, take_due, work_on
-from lifecycle import check_up, clarify, close, decide_later, export, more, publish, refit, weigh
+from lifecycle import check_up, clarify, close, decide_later, export, machines, more, publish, refit, train, weigh
 
 #: Kind -> its work, one turn or a part of it.
 WORK: dict[str, Work] = {
@@ -17,11 +17,12 @@ WORK: dict[str, Work] = {
     decide_later.KIND: decide_later.work,
     clarify.KIND: clarify.work,
     weigh.KIND: weigh.weigh,
+    machines.KIND: machines.ask,
 }
 
 
 #: Kinds that keep a processor busy: each operation has a child process of its own (`refit.start_children`).
-IN_CHILDREN: dict[str, Work] = {"refit": refit.work, check_up.KIND: check_up.work}
+IN_CHILDREN: dict[str, Work] = {"refit": refit.work, check_up.KIND: check_up.work, train.KIND: train.train}
 
 
 def run_due_operations(limit: int = 1, *, seconds: float = TURN_SECONDS) -> int:

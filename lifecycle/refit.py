@@ -45,7 +45,7 @@ IN_VAIN = timedelta(hours=1)
 RENEW_EVERY = 10
 MOST_CHILDREN = 1
 #: Operations that keep a processor, or a connection, busy for long.
-CHILD_KINDS = ("refit", "invariants")
+CHILD_KINDS = ("refit", "invariants", "train")
 #: Seconds a child may take before it lets go and is started again where it was.
 LONGEST = 6 * 3600
 

@@ -10,6 +10,7 @@ from core import money
 from core.errors import Invalid
 
 MODES = ("target", "budget", "fixed", "sampled")
+DELIVERS = ("label", "distribution")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not_in", "exists", "missing")
 
 #: In sampled mode a random tenth of the HITs gets this many answers, the others one, so that agreement can be measured.
@@ -65,6 +66,10 @@ class Rules:
     requirements: list[dict[str, Any]] = field(default_factory=list)
     #: A qualification's id: whoever holds it is asked about what stays disputed when the batch has closed.
     experts: str | None = None
+    #: What results give: one label, or how the answers are distributed. Read from the project, at any time.
+    delivers: str = "label"
+    #: Id of a qualification: distributions also by the groups of workers who chose to hold it.
+    groups_by: str | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any], *, audience: str = "public") -> Rules:
@@ -133,6 +138,9 @@ class Rules:
             need(
                 self.mode != "budget" or self.budget is not None, "budget", "Say how much may be spent, such as 100.00."
             )
+        need(self.delivers in DELIVERS, "delivers", f"One of {', '.join(DELIVERS)}.")
+        is_group = self.groups_by is None or _is_subject(self.groups_by) and self.groups_by not in ABOUT_THE_WORKER
+        need(is_group, "groups_by", "The id of a qualification that workers can ask for.")
         for name in ("reward", "budget", "worth"):
             value = getattr(self, name)
             if value is not None:

@@ -606,3 +606,115 @@ class HealedLabel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question} of HIT {self.hit_id} before"
+
+
+class Machine(models.Model):
+    """A family of models whose predictions enter a project as one noisy worker (QUALITY.md section 10)."""
+
+    class Source(models.TextChoices):
+        TABLE = "table", "a table of predictions"
+        LABEL_STUDIO = "label_studio", "a Label Studio ML backend"
+        HTTP = "http", "an HTTP endpoint"
+        LOCAL = "local", "trained here on the labels"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="machines")
+    name = models.CharField(max_length=80)
+    source = models.CharField(max_length=12, choices=Source.choices, default=Source.TABLE)
+    url = models.CharField(max_length=500, blank=True)
+    token = models.CharField(max_length=300, blank=True, help_text="Sent as a bearer token; never shown again.")
+    is_on = models.BooleanField(default=True, help_text="Whether its predictions count for labels.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="machine_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MachineVersion(models.Model):
+    """One version of a machine. The newest counts, and begins without any trust: it is a worker of its own."""
+
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, related_name="versions")
+    name = models.CharField(max_length=120, default="1")
+    taken_in = models.BigIntegerField(default=0, help_text="Newest prediction that was taken in.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["machine", "name"], name="machine_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.machine} {self.name}"
+
+
+class Prediction(models.Model):
+    """What a machine says of one question (and part) of one HIT. Append-only; the newest of a version counts."""
+
+    version = models.ForeignKey(MachineVersion, on_delete=models.PROTECT, related_name="predictions")
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.PROTECT, related_name="+", db_index=False)
+    question = models.CharField(max_length=60)
+    part = models.CharField(max_length=80, default="", db_default="")
+    label = models.SmallIntegerField(null=True, blank=True, help_text="Class index in the schema of the batch.")
+    value = models.JSONField(null=True, blank=True, help_text="Of kinds without classes.")
+    score = models.FloatField(null=True, blank=True, help_text="How sure it says it is, 0 to 1.")
+    created_at = models.DateTimeField(default=timezone.now, db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["hit", "id"], name="prediction_by_hit")]
+        triggers = [pgtrigger.Protect(name="prediction_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.question} of HIT {self.hit_id}"
+
+
+class MachineTrust(models.Model):
+    """What checks found of one version on one question: the figures that its weight comes from."""
+
+    version = models.ForeignKey(MachineVersion, on_delete=models.CASCADE, related_name="trusts")
+    question = models.CharField(max_length=60)
+    found = models.JSONField(help_text="See quality.estimators.machine.Trust.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "question"], name="machine_trust_once")]
+
+    def __str__(self) -> str:
+        return f"{self.version} on {self.question}"
+
+
+class MachineUse(models.Model):
+    """What a batch does with a machine besides counting its word: answer items alone, show suggestions."""
+
+    batch = models.OneToOneField(
+        "marketplace.Batch", primary_key=True, on_delete=models.CASCADE, related_name="machine_use"
+    )
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="uses")
+    accepts = models.BooleanField(default=False, help_text="Items past the checked bound are not asked of people.")
+    show_share = models.FloatField(default=0, help_text="Share of workers who see its word before they answer.")
+    stopped_because = models.CharField(max_length=300, blank=True, help_text="Why accepting ended by itself.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.machine} in {self.batch}"
+
+
+class Suggestion(models.Model):
+    """What a worker was shown of a machine's word on one assignment, or that they answered without it."""
+
+    class Arm(models.TextChoices):
+        SHOWN = "shown", "shown as it is"
+        BLIND = "blind", "not shown"
+        ALTERED = "altered", "shown with another label on purpose"
+
+    assignment = models.OneToOneField(
+        "marketplace.Assignment", primary_key=True, on_delete=models.PROTECT, related_name="suggestion"
+    )
+    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(MachineVersion, on_delete=models.PROTECT, related_name="+")
+    arm = models.CharField(max_length=8, choices=Arm.choices)
+    shown = models.JSONField(default=dict, help_text="Question -> value; empty where nothing was shown.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.arm} on {self.assignment_id}"

@@ -2,7 +2,23 @@
 
 from django.urls import path
 
-from quality.views import agreement, batches, compensation, crowd, dashboard, forecast, healing, known, practice, proof, quiz, review, whatif
+from quality.views import (
+    agreement,
+    batches,
+    compensation,
+    crowd,
+    dashboard,
+    forecast,
+    healing,
+    known,
+    machine,
+    practice,
+    proof,
+    quiz,
+    review,
+    several,
+    whatif,
+)
 
 urlpatterns = [
     path("studio/forecast/", forecast.studio_forecast, name="studio_forecast"),
@@ -45,6 +61,9 @@ urlpatterns = [
     path("studio/certificates/<uuid:certificate_id>/publish/", proof.certificate_publish, name="certificate_publish"),
     path("certificates/<uuid:certificate_id>/", proof.public_certificate, name="public_certificate"),
     path("certificates/<uuid:certificate_id>/file/", proof.public_certificate_file, name="public_certificate_file"),
+    path("studio/batches/<uuid:batch_id>/deliver/", several.batch_deliver, name="batch_deliver"),
+    path("studio/batches/<uuid:batch_id>/machine/", machine.studio_machine, name="studio_machine"),
+    path("studio/batches/<uuid:batch_id>/machine/<slug:act>/", machine.machine_act, name="machine_act"),
     path("studio/batches/<uuid:batch_id>/<slug:act>/", batches.batch_act, name="batch_act"),
     path("studio/projects/<uuid:project_id>/known/", known.studio_known, name="studio_known"),
     path("studio/projects/<uuid:project_id>/known/mark/", known.known_mark, name="known_mark"),

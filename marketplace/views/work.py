@@ -35,6 +35,7 @@ from marketplace.services.submitting import take_back
 from marketplace.showing import show_item
 from marketplace.views.worker import for_workers, open_places, open_to
 from marketplace.widgets import read_form
+from quality.services.suggesting import draw_suggestion, shown_on
 from quality.services.training import training_of
 from workers_app.models import Worker
 
@@ -73,7 +74,9 @@ def work_preview(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> H
     """Look at the HIT that one would get, before its time begins."""
     batch = get_object_or_404(open_to(worker), public_id=batch_id)
     try:
-        return redirect("work_page", preview(worker=worker, batch=batch).public_id)
+        shown = preview(worker=worker, batch=batch)
+        draw_suggestion(assignment_id=shown.pk, hit_id=shown.hit_id, worker_id=worker.pk, batch=batch)
+        return redirect("work_page", shown.public_id)
     except DomainError as refusal:
         messages.info(request, refusal.message)
         return redirect(list_of(batch))
@@ -84,7 +87,7 @@ def _on(request: HttpRequest, worker: Worker, batch: Batch) -> HttpResponse:
     held = [one.public_id for one in open_places(worker).filter(batch=batch).order_by("pk").only("public_id")]
     try:
         while len(held) < design_of(batch).rules.page_size:
-            held.append(accept(worker=worker, batch=batch).public_id)
+            held.append(_drawn(accept(worker=worker, batch=batch), worker, batch).public_id)
     except DomainError as refusal:
         if not held:
             messages.info(request, refusal.message)
@@ -114,7 +117,7 @@ def work_next(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Http
     told: dict[str, Any] = {"code": None}
     try:
         for key in keys:
-            found.append(_ahead(worker, batch, key, median))
+            found.append(_drawn(_ahead(worker, batch, key, median), worker, batch))
     except DomainError as refusal:
         # Nothing to show ahead is no fault of the page: it goes on with what it has.
         told = {"code": refusal.code, "detail": refusal.message}
@@ -130,6 +133,12 @@ def _keys(request: HttpRequest) -> list[str | None]:
         return [key if isinstance(key, str) and KEY.fullmatch(key) else None for key in asked]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return [None]
+
+
+def _drawn(place: Place, worker: Worker, batch: Batch) -> Place:
+    """The place; what its worker is shown beside the item is decided now."""
+    draw_suggestion(assignment_id=place.assignment_id, hit_id=place.hit_id, worker_id=worker.pk, batch=batch)
+    return place
 
 
 def _ahead(worker: Worker, batch: Batch, key: str | None, median: float) -> Place:
@@ -215,11 +224,13 @@ def _left(assignment: Assignment) -> float:
 def _stage(place: Place, batch: Batch, answers: dict[str, Any] | None = None) -> dict[str, Any]:
     """What `work/stage.html` needs: the same for every place; `answers` are those that were given before."""
     design = design_of(batch)
-    shown = show_item(design, place.data, batch.project.requester_id, answers)
+    suggested = shown_on(place.assignment_id) if answers is None else {}
+    shown = show_item(design, place.data, batch.project.requester_id, answers or suggested or None)
     return {
         "place": place,
         "left": max(0, round((place.deadline - timezone.now()).total_seconds())),
         "content": shown.content,
+        "is_suggested": bool(suggested),
         # On a page of several HITs each has ids of its own.
         "widgets": [replace(widget, number=f"{widget.number}-{place.public_id}") for widget in shown.widgets],
         "page_size": design.rules.page_size,

@@ -23,7 +23,7 @@ class Verdict:
     """
 
     action: Literal["ask", "settled", "disputed"]
-    reason: Literal["minimum", "target", "maximum", "value", "futile", "below target", "person"]
+    reason: Literal["minimum", "target", "maximum", "value", "futile", "below target", "person", "machine"]
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,12 @@ from quality.estimators.intervals import consensus_interval
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, WorkerReliability
 from quality.services import defence, healing
 from quality.services.beliefs import CLASSED, reliability_part, truth_of
-from quality.services.fitting import Fitted, Keys, fit
+from quality.services.fitting import Fitted, Keys, add_alone, fit, hear
 from quality.services.judgments import close_log
 from quality.services.log import Log, read_log, read_texts
+from quality.services.machine_words import alone_beside, snapshot_of_words, words_beside
 from quality.services.reliability import on_known_answers
+from quality.services.several import disagreement_in
 
 VERSION = f"1; numpy {version('numpy')}; scipy {version('scipy')}"
 #: Draws of the interval of agreement; fewer where each takes long.
@@ -63,6 +65,8 @@ class Cutoff:
     last: int
     keys: Keys
     key_version: int
+    #: What machines are heard with, from `snapshot_of_words`; None: as they are when the fit begins.
+    machines: dict[str, Any] | None = None
 
 
 # --- the whole of it --------------------------------------------------------------------------------------------------
@@ -82,7 +86,8 @@ def refit(*, project: Project, question: str, cutoff: Cutoff | None = None, seed
     if cutoff is None:
         cutoff = cut_off(project=project, asked=asked)
     log = in_one_schema(read_log(project_id=project.pk, question=question, last=cutoff.last), asked)
-    fitted = fit_log(asked.question, log, cutoff.keys, seed)
+    machines = snapshot_of_words(project.pk, question) if cutoff.machines is None else cutoff.machines
+    fitted = fit_heard(asked, log, cutoff.keys, seed, machines)
     if fitted is None:
         return None
     run = AggregationRun(
@@ -90,7 +95,11 @@ def refit(*, project: Project, question: str, cutoff: Cutoff | None = None, seed
         question=question,
         method=fitted.method,
         version=VERSION,
-        parameters={"gold_sample": "balanced", "keys": {str(item): accepted for item, accepted in cutoff.keys.items()}},
+        parameters={
+            "gold_sample": "balanced",
+            "keys": {str(item): accepted for item, accepted in cutoff.keys.items()},
+            **({"machines": machines} if machines else {}),
+        },
         seed=seed,
         last_judgment=cutoff.last,
         gold_key_version=cutoff.key_version,
@@ -100,7 +109,8 @@ def refit(*, project: Project, question: str, cutoff: Cutoff | None = None, seed
         answers=int((log.weight > 0).sum()),
         items=len(fitted.items),
         workers=len(np.unique(log.worker[log.weight > 0])),
-        report=report_of(asked, log, fitted, seed) | {"reliability": reliability_of(asked, log, cutoff.keys, seed)},
+        report=report_of(asked, log, fitted, seed, project.pk)
+        | {"reliability": reliability_of(asked, log, cutoff.keys, seed)},
     )
     write(run, asked, log, fitted)
     return run
@@ -121,7 +131,7 @@ def recompute(run: AggregationRun) -> tuple[Fitted, Log]:
     log = in_one_schema(read_log(project_id=run.project_id, question=run.question, last=run.last_judgment), asked)
     if data_hash(log, keys) != run.data_hash:
         raise ValueError("The judgments are not those that the run was made from.")
-    fitted = fit_log(asked.question, log, keys, run.seed)
+    fitted = fit_heard(asked, log, keys, run.seed, run.parameters.get("machines", {}))
     if fitted is None:
         raise ValueError("There is nothing to fit.")
     return fitted, log
@@ -212,6 +222,38 @@ def fit_log(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | Non
         raise FitFailed(f"{FitFailed.message} ({error})") from error
 
 
+def fit_heard(asked: Asked, log: Log, keys: Keys, seed: int, machines: dict[str, Any]) -> Fitted | None:
+    """The fit of people's answers, with the machines of the snapshot beside them; `{}`: as if there were none."""
+    fitted = fit_log(asked.question, log, keys, seed)
+    if fitted is None or not machines or asked.question.kind not in CLASSED:
+        return fitted
+    said = words_beside(
+        question=asked.question.name,
+        snapshot=machines,
+        items=fitted.items,
+        parts=log.parts,
+        columns=asked.columns,
+        n_classes=len(asked.question.classes),
+    )
+    if said is not None:
+        fitted = hear(asked.question, fitted, said, keys, log.parts)
+    return _with_alone(asked, log, fitted, machines)
+
+
+def _with_alone(asked: Asked, log: Log, fitted: Fitted, machines: dict[str, Any]) -> Fitted:
+    if "" not in log.parts:
+        return fitted
+    rows = [
+        (row.hit_id, row.batch_id, int(asked.columns[row.batch_id][row.label]), row.lower)
+        for row in alone_beside(question=asked.question.name, snapshot=machines, answered=np.unique(log.hit))
+        if row.batch_id in asked.columns and asked.columns[row.batch_id][row.label] >= 0
+    ]
+    if not rows:
+        return fitted
+    hits, batches, labels, lower = (np.array(column) for column in zip(*rows, strict=True))
+    return add_alone(fitted, hits * len(log.parts) + log.parts.index(""), batches, labels, lower)
+
+
 def data_hash(log: Log, keys: Keys) -> str:
     known = orjson.dumps([[item, accepted] for item, accepted in sorted(keys.items())])
     return hashlib.sha256(log.digest().encode() + known).hexdigest()
@@ -220,11 +262,12 @@ def data_hash(log: Log, keys: Keys) -> str:
 # --- reporting --------------------------------------------------------------------------------------------------------
 
 
-def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int) -> dict[str, Any]:
+def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int, project_id: int) -> dict[str, Any]:
     return {
         "iterations": fitted.n_iter,
         "calibration": {"b": round(fitted.b, 4), "gold": fitted.n_gold, "is_calibrated": fitted.calibrated},
         "agreement": agreement_of(asked, log, seed),
+        "disagreement": disagreement_in(project_id, asked.question, log, seed),
         "mean_confidence": round(float(fitted.confidence.mean()), 4) if len(fitted.items) else None,
         # How many, not who: requesters' programs read this. Who stands with the workers.
         "clusters": [len(members) for members in fitted.clusters],
@@ -350,8 +393,9 @@ def belief_rows(asked: Asked, log: Log, fitted: Fitted) -> Iterator[tuple[Any, .
     at = np.searchsorted(unique, fitted.items)
     hits, parts = log.split_items(fitted.items)
     back = {pk: own_columns(columns) for pk, columns in asked.columns.items()}
-    for row, place in enumerate(at.tolist()):
-        own = back[int(batch[place])]
+    for row, (place, whole) in enumerate(zip(at.tolist(), fitted.items.tolist(), strict=True)):
+        is_alone = whole in fitted.alone
+        own = back[fitted.alone[whole] if is_alone else int(batch[place])]
         label, posterior = int(fitted.labels[row]), fitted.posteriors[row]
         if len(posterior) and own is not None:
             posterior, label = _in_own_classes(posterior, own)
@@ -364,8 +408,8 @@ def belief_rows(asked: Asked, log: Log, fitted: Fitted) -> Iterator[tuple[Any, .
             None if value is None else orjson.dumps(value).decode(),
             array_of(fitted.intervals[row]),
             float(fitted.confidence[row]),
-            int(answers[place]),
-            int(seen[place]),
+            0 if is_alone else int(answers[place]),
+            0 if is_alone else int(seen[place]),
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,12 @@ def learn(
     crowds = {(c.question, c.part): c for c in CrowdModel.objects.filter(project_id=project_id)}
     counts = _counts(project_id, {row.worker_id for rows in log.values() for row in rows})
     has_gold = GoldQuestion.objects.filter(project_id=project_id, pool="test").exists()
+    machines = words_on(project_id=project_id, hits=hits, batches=batches, designs=designs)
+    # What a machine answered alone is looked at anew: it may no longer be past its bound.
+    answered_alone: dict[int, list[Key]] = defaultdict(list)
+    for (hit_id, name, part), belief in beliefs.items():
+        if belief.state == Belief.State.SETTLED and not belief.answers and belief.label is not None:
+            answered_alone[hit_id].append((name, part))
 
     deltas: dict[tuple[int, str, str], Any] = {}
     changed: list[Belief] = []
@@ -101,6 +107,9 @@ def learn(
     for hit in hits:
         design = designs[hit.batch_id]
         by_key = _by_key(log.get(hit.pk, ()))
+        alone = machines.alone.get(hit.pk, {})
+        for key in {*alone, *answered_alone.get(hit.pk, ())}:
+            by_key.setdefault(key, [])
         learned[hit.pk].answers = len({row.worker_id for row in log.get(hit.pk, ()) if row.weight > 0})
         for (name, part), rows in sorted(by_key.items()):
             if name not in design.schema:
@@ -111,17 +120,20 @@ def learn(
             if question.kind in CLASSED:
                 own = reliability_part(question, part)
                 crowd = crowd_of(question, crowds.get((name, own)))
+                crowd = replace(crowd, prior=softened(crowd.prior, machines.logs.get((hit.pk, name, part))))
                 truth = truth_of(question, part, truths.get(hit.pk))
                 if _stands(belief, rows, truth):
                     spread = spread_of(belief, crowd)
                 else:
                     spread = _update_classes(question, belief, newest, before, counts, crowd, truth, deltas, own)
                     belief.run = None
-                if question.stops and belief.state == Belief.State.OVERRULED:
+                stops = question.stops or not rows or (name, part) in alone
+                if stops and belief.state == Belief.State.OVERRULED:
                     learned[hit.pk].verdicts.append(Verdict("settled", "person"))
-                elif question.stops and truth is None:
+                elif stops and truth is None:
                     scored = _scored(newest, counts, name, own, has_gold)
                     verdict = _verdict(belief, spread, hit, design.rules, batches[hit.batch_id].price, crowd, scored)
+                    verdict = _alone(belief, alone.get((name, part)), verdict)
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
             elif not _stands(belief, rows, None):
@@ -129,7 +141,7 @@ def learn(
                     belief.value, belief.interval = _consensus(newest.values()), []
                 belief.answers = len(newest)
                 belief.run = None
-            belief.seen = max(row.pk for row in rows)
+            belief.seen = max((row.pk for row in rows), default=0)
             belief.updated_at = timezone.now()
             changed.append(belief)
     _save(changed)
@@ -263,7 +275,7 @@ def _votes(rows: Sequence[WorkerReliability | None]) -> np.ndarray:
 
 def _stands(belief: Belief, rows: Sequence[Judgment], truth: np.ndarray | None) -> bool:
     """A refit wrote it and nothing was said since: one live pass would only make it worse."""
-    is_newest = belief.run_id is not None and belief.seen >= rows[-1].pk
+    is_newest = belief.run_id is not None and bool(rows) and belief.seen >= rows[-1].pk
     return is_newest and (truth is None or belief.posterior == truth.tolist())
 
 
@@ -311,6 +323,15 @@ def _verdict(
     r_min = min(minimum_answers(scored, rules.min_answers), rules.max_answers)
     label = int(belief.label or 0)
     return decide(spread, label, belief.answers, rule, pooled=crowd.pooled, b=crowd.exponent, r_min=r_min)
+
+
+def _alone(belief: Belief, word: tuple[int, float] | None, verdict: Verdict) -> Verdict:
+    """A machine past its checked bound answers alone, as long as no person says otherwise."""
+    if word is None or verdict.action == "settled" or (belief.answers and belief.label != word[0]):
+        return verdict
+    belief.label, belief.confidence = word
+    belief.is_calibrated, belief.run = True, None
+    return Verdict("settled", "machine")
 
 
 def _settle(belief: Belief, verdict: Verdict, learned: Learned) -> None:

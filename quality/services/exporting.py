@@ -22,6 +22,7 @@ from marketplace.models import Answer, Assignment, Batch, Hit
 from marketplace.schema import Question
 from marketplace.selectors import design_of
 from quality.models import Belief, GoldQuestion, Judgment
+from quality.services.several import delivers_shares, has_shares, shares_on
 from workers_app.services.pseudonyms import pseudonyms
 
 #: Label of the filter -> states of beliefs; empty: every item, decided or not.
@@ -88,6 +89,7 @@ def label_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
     beliefs: dict[int, list[Belief]] = defaultdict(list)
     for belief in Belief.objects.filter(hit_id__in=ids).order_by("question", "part"):
         beliefs[belief.hit_id].append(belief)
+    several = shares_on(batch, ids) if delivers_shares(batch.project) else {}
     rows = []
     for hit in Hit.objects.filter(pk__in=ids).select_related("data_row").order_by("pk"):
         rows.append(
@@ -98,17 +100,25 @@ def label_rows(batch: Batch, hits: Sequence[Hit]) -> list[dict[str, Any]]:
                 "state": hit.State(hit.state).label,
                 "gold": hit.pk in known,
                 "data": hit.data_row.data,
-                "labels": _labels(beliefs[hit.pk], questions),
+                "labels": _labels(beliefs[hit.pk], questions, several),
             }
         )
     return rows
 
 
-def _labels(beliefs: Iterable[Belief], questions: Mapping[str, Question]) -> dict[str, dict[str, Any]]:
+def _labels(
+    beliefs: Iterable[Belief],
+    questions: Mapping[str, Question],
+    several: Mapping[tuple[int, str], dict[str, Any]],
+) -> dict[str, dict[str, Any]]:
     by_question: dict[str, list[Belief]] = defaultdict(list)
     for belief in beliefs:
         by_question[belief.question].append(belief)
-    return {name: _label(rows, questions[name]) for name, rows in by_question.items() if name in questions}
+    labels = {name: _label(rows, questions[name]) for name, rows in by_question.items() if name in questions}
+    for name, rows in by_question.items():
+        if (shared := several.get((rows[0].hit_id, name))) is not None:
+            labels[name] = {**shared, **{key: labels[name][key] for key in ("state", "answers")}}
+    return labels
 
 
 def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
@@ -147,6 +157,23 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
 #: Columns of a label, besides the label itself.
 MORE = {"ordinal": (".median",), "number": (".low", ".high")}
 ALWAYS = (".confidence", ".state", ".answers")
+
+
+#: Columns of a distribution, besides the share of each label; of very many labels, the shares stand in one cell.
+SHARED = (".entropy", ".groups", ".state", ".answers")
+MOST_COLUMNS = 60
+
+
+def ends_of(question: Question, *, shares: bool) -> tuple[str, ...]:
+    """What follows the name of a question in the columns of its label, or of its distribution."""
+    if not shares or not has_shares(question):
+        return ("", *MORE.get(question.kind, ()), *ALWAYS)
+    return (*share_ends(question), *SHARED)
+
+
+def share_ends(question: Question) -> tuple[str, ...]:
+    labels = question.labels if question.kind == "multilabel" else question.classes
+    return tuple(f".share.{label}" for label in labels) if len(labels) <= MOST_COLUMNS else (".shares",)
 
 
 def _word(belief: Belief, question: Question) -> Any:
@@ -217,7 +244,8 @@ def columns_of(batch: Batch, what: str, data_columns: Sequence[str]) -> list[str
     given = [*(f"answer.{question.name}" for question in schema), "cannot_answer"]
     if what == "answers":
         return ["assignment", "hit", "external_id", "worker", "submitted_at", "state", "counts", "seconds", *given]
-    said = [f"{q.name}{end}" for q in schema for end in ("", *MORE.get(q.kind, ()), *ALWAYS)]
+    shares = delivers_shares(batch.project)
+    said = [f"{q.name}{end}" for q in schema for end in ends_of(q, shares=shares)]
     item = ["hit", "external_id", "row", "state", "gold", *(f"data.{name}" for name in data_columns), *said]
     if what == "both":
         item += ["assignment", "worker", "submitted_at", _BESIDE["state"], "counts", "seconds", *given]
@@ -247,7 +275,8 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     cells |= {f"data.{name}": value for name, value in row.get("data", {}).items()}
     cells |= {f"answer.{name}": value for name, value in row.get("answers", {}).items()}
     for name, label in row.get("labels", {}).items():
-        cells |= {f"{name}.{key}": value for key, value in label.items()} | {name: label["label"]}
+        cells |= {f"{name}.{key}": value for key, value in label.items()} | {name: label.get("label")}
+        cells |= {f"{name}.share.{word}": share for word, share in label.get("shares", {}).items()}
     return cells
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,8 @@ class Fitted:
     n_gold: int = 0
     clusters: tuple[tuple[int, ...], ...] = ()
     inverted: tuple[int, ...] = ()
+    #: Items that no person answered -> their batch.
+    alone: dict[int, int] = field(default_factory=dict)
 
     def digest(self) -> str:
         """SHA-256 of the result."""
@@ -74,6 +76,58 @@ class Fitted:
             found.update(np.ascontiguousarray(array).tobytes())
         found.update(orjson.dumps(self.values))
         return found.hexdigest()
+
+
+def hear(question: Question, fitted: Fitted, said: np.ndarray, keys: Keys, parts: tuple[str, ...]) -> Fitted:
+    """A fit of people's answers with what machines say beside them, `said` (I, K): log-likelihoods of the classes.
+
+    Where the answer is known nothing changes. What is shown as confidence moves by the same evidence as the posterior.
+    """
+    said = np.where(np.isin(fitted.items, list(keys))[:, None], 0.0, said)
+    heard = np.flatnonzero(said.any(axis=1))
+    if not len(heard):
+        return fitted
+    posteriors, labels = fitted.posteriors.copy(), fitted.labels.copy()
+    confidence, values = fitted.confidence.copy(), list(fitted.values)
+    for row in heard.tolist():
+        own = "" if "" in fitted.crowds else _label_of(parts[int(fitted.items[row] % len(parts))], fitted.crowds)
+        prior, word = fitted.crowds[own].prior, np.exp(said[row])
+        spread = np.maximum(posteriors[row], 1e-300) ** fitted.b * prior ** (1 - fitted.b)
+        spread[labels[row]] = 0.0
+        spread *= (1 - confidence[row]) / max(spread.sum(), 1e-300)
+        spread[labels[row]] = confidence[row]
+        posterior, spread = posteriors[row] * word, spread * word
+        posterior, spread = posterior / posterior.sum(), spread / spread.sum()
+        label = int(np.argmax(np.where(posterior >= posterior.max() - 1e-9, prior, -1.0)))
+        posteriors[row], labels[row], confidence[row] = posterior, label, spread[label]
+        if values[row] is not None:
+            values[row] = question.classes[int(np.searchsorted(np.cumsum(posterior), 0.5 - 1e-12))]
+    return replace(fitted, posteriors=posteriors, labels=labels, confidence=confidence, values=values)
+
+
+def add_alone(fitted: Fitted, items: np.ndarray, batches: np.ndarray, labels: np.ndarray, lower: np.ndarray) -> Fitted:
+    """A fit with the items that a machine answers alone, each (M,): its word, at the bound that checks have shown."""
+    if not len(items):
+        return fitted
+    n = fitted.posteriors.shape[1]
+    posteriors = np.repeat(((1 - lower) / max(n - 1, 1))[:, None], n, axis=1)
+    posteriors[np.arange(len(items)), labels] = lower
+    order = np.argsort(np.concatenate([fitted.items, items]), kind="stable")
+    return replace(
+        fitted,
+        items=np.concatenate([fitted.items, items])[order],
+        posteriors=np.concatenate([fitted.posteriors, posteriors])[order],
+        labels=np.concatenate([fitted.labels, labels])[order],
+        confidence=np.concatenate([fitted.confidence, lower])[order],
+        values=[([*fitted.values, *[None] * len(items)])[row] for row in order.tolist()],
+        intervals=np.concatenate([fitted.intervals, np.zeros((len(items), fitted.intervals.shape[1]))])[order],
+        alone=dict(zip(items.tolist(), batches.tolist(), strict=True)),
+    )
+
+
+def _label_of(part: str, crowds: Mapping[str, Crowd]) -> str:
+    """The label that a part of a multilabel question is about."""
+    return part if part in crowds else part.partition("/")[2]
 
 
 def fit(question: Question, log: Log, keys: Keys, *, seed: int, texts: np.ndarray | None = None) -> Fitted | None:

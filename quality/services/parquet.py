@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from marketplace.models import Batch
 from marketplace.schema import Question
 from marketplace.selectors import design_of
-from quality.services.exporting import flat
+from quality.services.exporting import flat, share_ends
 
 #: Rows in one row group: large enough for readers that skip by group, small enough to hold in memory.
 GROUP_ROWS = 100_000
@@ -33,6 +33,7 @@ def schema_of(batch: Batch, columns: Sequence[str], facts: Mapping[str, str]) ->
     types = dict(TYPES)
     for question in design_of(batch).schema:
         types |= {f"{question.name}{end}": kind for end, kind in TYPES_OF_LABELS.items()}
+        types |= {f"{question.name}{end}": NUMBER for end in (*share_ends(question), ".entropy") if end != ".shares"}
         types |= dict.fromkeys((question.name, f"answer.{question.name}"), _type_of(question))
     metadata = {f"touchstone.{name}": value for name, value in facts.items()}
     return pa.schema([(column, types.get(column, TEXT)) for column in columns], metadata=metadata)

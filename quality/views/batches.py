@@ -8,7 +8,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any
@@ -693,6 +693,15 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     key = f"labels:{batch.pk}:{_seen(sorted(asked.items()))}"
     page = LabelPages(labels_of(batch, asked), PAGE, key).get_page(request.GET.get("page"))
     rows = _items(list(page.object_list), batch)
+    shares = delivers_shares(batch.project)
+    if shares:
+        found = shares_on(batch, {row.belief.hit_id for row in rows})
+        rows = [
+            replace(row, label=share_words(shared))
+            if (shared := found.get((row.belief.hit_id, row.belief.question))) and not row.belief.part
+            else row
+            for row in rows
+        ]
     progress, taken = figures.progress_of(batch)
     sure = figures.sureness_of(batch)
     classed = next((question for question in design.schema if question.classes and question.kind != "multilabel"), None)
@@ -728,6 +737,10 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "row_counts": {"labels": progress.total + progress.checks, "answers": taken},
         "decided_count": fresh(f"decided:{batch.pk}", lambda: count_rows(batch, "labels", "decided")),
         "query": f"{urlencode(asked)}&" if asked else "",
+        "shares": shares,
+        "groups_by": rules_now(batch.project).groups_by or "",
+        "group_choices": list(group_choices(batch.project)),
+        "confusions": confusions_of(batch),
     }
     around = batch_context(request, batch, "studio_results")
     return render(request, "batch/results.html", around | context | _exports(batch))

@@ -35,6 +35,7 @@ from quality.models import Belief, Healing, WorkerReliability
 from quality.services.certificates import issue_certificate
 from quality.services.contesting import open_contest
 from quality.services.gold import mark_as_gold
+from quality.services.machines import connect_machine
 from quality.services.quiz import add_quiz_questions, start_quiz
 from quality.services.sampling import answer_item, draw_sample
 from quality.services.training import add_training_questions
@@ -315,6 +316,15 @@ class World:
     def done(self) -> Any:
         """A finished batch with known truth."""
         return finish(self.make_batch, self.make_worker)(items=20, project=self.make_project(requester=self.requester))
+
+    @cached_property
+    def machine(self) -> Any:
+        return connect_machine(project=self.project, name="Sheets", by=self.owner)
+
+    @cached_property
+    def endpoint(self) -> Any:
+        about = {"name": "Far", "source": "http", "url": "https://model.example.org/predict"}
+        return connect_machine(project=self.project, by=self.owner, **about)
 
     @cached_property
     def sample(self) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from core.models import Outbox
+from core.models import Operation, Outbox
 from lifecycle.decide import disregard, use_again
 from lifecycle.overrule import give_back, overrule
+from lifecycle.train import start_training
 from marketplace.models import Assignment, Batch
 from marketplace.services.posting import pause_batch
 from quality.models import Belief
@@ -35,6 +36,23 @@ def batch(w: World) -> dict[str, Any]:
 
 def draft(w: World) -> dict[str, Any]:
     return {"batch_id": w.draft.public_id}
+
+
+def machine(w: World) -> dict[str, Any]:
+    return {"machine_id": w.machine.public_id}
+
+
+def name_next(w: World) -> None:
+    """A training that named the world's HITs."""
+    ids = list(w.batch.hits.values_list("pk", flat=True))
+    about = {"kind": "train", "subject": f"batch:{w.batch.pk}", "state": "done", "requester_id": w.requester.pk}
+    Operation.objects.create(**about, result={"next": ids})
+
+
+def predicted(w: World, word: str) -> dict[str, Any]:
+    """One prediction about the world's first HIT."""
+    row = {"hit": str(w.batch.hits.first().data_row.public_id), "answers": {"digit": word}}
+    return {"machine": str(w.machine.public_id), "predictions": [row]}
 
 
 def hit(w: World) -> dict[str, Any]:
@@ -488,6 +506,26 @@ API = [
     Line("api-goodwill", by="staff", stranger=403),
     Line("api-goodwill", "POST", by="staff", before=World.earn_fees, body={"amount": "1.00"}, stranger=403,
          wrong=Wrong(402, "insufficient_funds", body={"amount": "1000.00"})),
+    # Machines as workers
+    Line("api-machines", kwargs=project, wrong=BAD_CURSOR),
+    Line("api-machines", "POST", kwargs=project, body={"name": "Net"}, status=201,
+         wrong=Wrong(400, "invalid", body={"name": "Net", "source": "http", "url": "ftp://example.org"})),
+    Line("api-machine", kwargs=machine),
+    Line("api-machine", "PATCH", kwargs=machine, body={"is_on": False}, wrong=NOTHING),
+    Line("api-batch-machines", kwargs=batch),
+    Line("api-batch-machines", "PUT", kwargs=batch, body=lambda w: {"machine": str(w.machine.public_id)},
+         wrong=Wrong(400, "invalid", body=lambda w: {"machine": str(w.machine.public_id), "show_share": 2})),
+    Line("api-training", kwargs=batch),
+    Line("api-training", "POST", kwargs=batch, status=202,
+         wrong=Wrong(409, "under_way", before=lambda w: start_training(batch=w.batch, by=w.owner))),
+    Line("api-ask-first", "POST", kwargs=batch, body={"count": 2}, before=name_next,
+         wrong=Wrong(400, "invalid", body={"count": 501})),
+    Line("api-disagreement", kwargs=batch),
+    Line("api-hit-distribution", kwargs=hit),
+    Line("api-predictions", "POST", kwargs=batch, body=lambda w: predicted(w, "one"), status=201,
+         wrong=Wrong(400, "invalid", body=lambda w: predicted(w, "nine"))),
+    Line("api-ask-machine", "POST", kwargs=batch, body=lambda w: {"machine": str(w.endpoint.public_id)}, status=202,
+         wrong=Wrong(409, "no_endpoint", body=lambda w: {"machine": str(w.machine.public_id)})),
 ]  # fmt: skip
 
 
