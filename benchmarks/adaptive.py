@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from quality.estimators import default_estimator
+from quality.estimators.calibration import Ceiling
 from quality.estimators.confidence import by_gold
 from quality.estimators.em import prepare, run
 from quality.estimators.encode import Answers, encode, encode_gold
@@ -110,6 +111,7 @@ class Belief:
     pooled: np.ndarray
     confusions: np.ndarray
     b: float
+    ceiling: Ceiling
 
 
 def believe(crowd: Crowd, keep: np.ndarray) -> Belief:
@@ -126,10 +128,12 @@ def believe(crowd: Crowd, keep: np.ndarray) -> Belief:
     # Gold has run through the same rule, so all of its answers speak.
     kept = np.ones(len(part.item), bool)
     calibration, confidence = by_gold(part, gold, kept, log_prior, held_out[gold.rows], held_out, label)
+    ceiling = calibration.ceiling
+    assert ceiling is not None
     tempered = log_prior + calibration.b * (held_out - log_prior)
     spread = np.exp(tempered - tempered.max(axis=1, keepdims=True))
     spread /= spread.sum(axis=1, keepdims=True)
-    return Belief(spread, label, np.clip(confidence, 0, 1), fit.pooled, fit.confusions, calibration.b)
+    return Belief(spread, label, np.clip(confidence, 0, 1), fit.pooled, fit.confusions, calibration.b, ceiling)
 
 
 @dataclass
@@ -149,9 +153,11 @@ def adaptive(crowd: Crowd, tau: float, eps: float | None = 0.005) -> Replayed:
         is_open &= (belief.confidence < tau) & (many < most)
         rows = np.flatnonzero(is_open)
         if eps is not None and len(rows):
-            held = np.clip([belief.spread[rows, belief.label[rows]], belief.confidence[rows]], 1e-6, 1 - 1e-6)
+            stated, wanted = belief.ceiling.above(belief.confidence[rows]), float(belief.ceiling.above(tau))
+            spread = belief.spread[rows, belief.label[rows]]
             # tau is about confidence; looking ahead is about the spread: the same distance in logits.
-            goal = expit(logit(tau) + logit(held[0]) - logit(held[1]))
+            away = logit(np.clip(wanted, 1e-6, 1 - 1e-6)) - logit(np.clip(stated, 1e-6, 1 - 1e-6))
+            goal = expit(logit(np.clip(spread, 1e-6, 1 - 1e-6)) + away) if wanted < 1 else 2.0
             is_open[rows] = ~are_futile(belief.spread[rows], belief.pooled, belief.label[rows], eps, belief.b, goal)
         if not is_open.any():
             break

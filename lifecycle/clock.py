@@ -13,6 +13,7 @@ from lifecycle.deliver import deliver_due
 from lifecycle.digest import digest_due
 from lifecycle.expire import expire_due
 from lifecycle.heal import heal_due, send_due_to_experts
+from lifecycle.machines import take_in_predictions
 from lifecycle.operations import run_due_operations
 from lifecycle.refit import start_children, start_due_refits
 from lifecycle.upkeep import forget_old_rows, measure_pay, pause_expired, raise_share_caps

@@ -184,6 +184,7 @@ class PayForm(forms.Form):
             "approve": str(rules.auto_approve_seconds),
             "quiz_pass": rules.quiz_pass,
             "page_size": rules.page_size,
+            "experts": rules.experts or "",
         }
         rest = []
         for item in rules.requirements:
@@ -218,6 +219,7 @@ class PayForm(forms.Form):
             "auto_approve_seconds": int(data["approve"]),
             "quiz_questions": data["quiz_questions"] or 0,
             "page_size": data["page_size"] or 1,
+            "experts": data["experts"] or None,
             "requirements": [*self._required(), *data["requirements"]],
         }
         if data["quiz_questions"]:

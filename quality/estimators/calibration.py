@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,6 +16,47 @@ UNCALIBRATED_B = 0.5
 GRID = np.exp(np.linspace(np.log(0.01), np.log(2.0), 81))
 
 
+#: Grid of how often even the surest labels are wrong.
+LAPSES = np.linspace(0.00125, 0.49875, 200)
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How sure labels may be at most, by what gold items thought that sure bear out.
+
+    Attributes
+    ----------
+    stated, expected : ndarray, shape (202,)
+        What a stated confidence is worth; linear in between.
+
+    Notes
+    -----
+    ``P(right) = E min(c, 1 - e)``, e uniform before gold speaks: .95 takes about twenty gold items that sure and all
+    right, or forty with one of them wrong. Fitted curves say more than that from a handful of gold items at their upper
+    end; on dog and bluebirds, what they call .95 is right .85 to .90 of the time.
+    """
+
+    stated: np.ndarray
+    expected: np.ndarray
+
+    @classmethod
+    def fit(cls, confidence: np.ndarray, right: np.ndarray) -> Ceiling:
+        """From the `confidence` (n,) of gold items, and whether they are `right` (n,)."""
+        kept = np.minimum(confidence[:, None], 1 - LAPSES)
+        score = np.where(right[:, None], np.log(kept), np.log1p(-kept)).sum(axis=0)
+        weight = np.exp(score - score.max())
+        stated = np.concatenate([[0.0], 1 - LAPSES[::-1], [1.0]])
+        return cls(stated, np.minimum(stated[:, None], 1 - LAPSES) @ weight / weight.sum())
+
+    def under(self, confidence: np.ndarray) -> np.ndarray:
+        """What the `confidence` (I,) is worth."""
+        return np.interp(confidence, self.stated, self.expected)
+
+    def above(self, confidence: np.ndarray | float) -> np.ndarray:
+        """The stated confidence that is worth so much; 1 where no label may be that sure."""
+        return np.interp(confidence, self.expected, self.stated, right=1.0)
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What one answer is worth: exponent b of the evidence, from n_gold gold items, and whether that was enough."""
@@ -23,6 +64,7 @@ class Calibration:
     b: float
     n_gold: int
     calibrated: bool
+    ceiling: Ceiling | None = field(default=None, compare=False, repr=False)
 
 
 def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:
@@ -75,21 +117,27 @@ class Correctness:
     covariance: np.ndarray
 
     @classmethod
-    def fit(cls, right: np.ndarray, margin: np.ndarray, votes: np.ndarray, label: np.ndarray, k: int) -> Correctness:
-        """Maximum a posteriori from gold items: were they `right` (n,)?"""
+    def fit(
+        cls, right: np.ndarray, margin: np.ndarray, votes: np.ndarray, label: np.ndarray, k: int, times: float = 1.0
+    ) -> Correctness:  # fmt: skip
+        """Maximum a posteriori from gold items: were they `right` (n,), or what did they score, from 0 to 1?
+
+        Each counts `times`: scores that spread less than coins say more than coins.
+        """
         mean = np.concatenate([[0.0, np.log(0.5), np.log(0.2)], np.zeros(k)])
         precision = 1 / np.concatenate([[0.7, 0.5, 0.7], np.full(k, 0.5)]) ** 2
-        sign = np.where(right, 1.0, -1.0)
+        right = np.asarray(right, float)
 
         def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
             z, slope = _score(theta, margin, votes, label)
             off = theta - mean
-            gradient = -slope.T @ (sign * expit(-sign * z)) + precision * off
-            return -log_expit(sign * z).sum() + 0.5 * (precision * off * off).sum(), gradient
+            gradient = times * slope.T @ (expit(z) - right) + precision * off
+            fit = right * log_expit(z) + (1 - right) * log_expit(-z)
+            return -times * fit.sum() + 0.5 * (precision * off * off).sum(), gradient
 
         theta = minimize(loss, mean, jac=True, method="BFGS", options={"gtol": 1e-8}).x
         z, slope = _score(theta, margin, votes, label)
-        information = slope.T @ (slope * (expit(z) * expit(-z))[:, None]) + np.diag(precision)
+        information = times * slope.T @ (slope * (expit(z) * expit(-z))[:, None]) + np.diag(precision)
         return cls(theta, np.linalg.inv(information))
 
     def predict(self, margin: np.ndarray, votes: np.ndarray, label: np.ndarray) -> np.ndarray:

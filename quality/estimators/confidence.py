@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit, logit
 
@@ -9,6 +11,7 @@ from quality.estimators.calibration import (
     GRID,
     UNCALIBRATED_B,
     Calibration,
+    Ceiling,
     Correctness,
     exponent_weights,
     features,
@@ -21,9 +24,6 @@ from quality.estimators.em import ENOUGH_GOLD, Fit, Setup
 from quality.estimators.encode import Answers, GoldRows
 from quality.estimators.expectation import evidence
 from quality.estimators.leave_out import held_out_evidence
-
-#: Grid of how often even the surest labels are wrong.
-LAPSES = np.concatenate([[0.0], np.linspace(0.0005, 0.3, 120)])
 
 
 def calibrate(
@@ -82,39 +82,21 @@ def by_gold(
     likelihoods = np.array([gold_likelihood(at_gold + b * gold_evidence, gold.accepted) for b in GRID])
     weights = exponent_weights(likelihoods)
     calibration = Calibration(float(np.exp(weights @ np.log(GRID))), len(gold), True)
-    if by_votes:  # the model has been found wanting: only the votes speak
-        return calibration, _learned(gold, gold_votes, gold_votes * 0, answers.votes, joint * 0, winner)
-    learned = _learned(gold, gold_votes, gold_joint, answers.votes, joint, winner)
-    bayes = tempered(log_prior, joint - log_prior, winner, weights)
-    confidence = expit((_safe_logit(bayes) + _safe_logit(learned)) / 2)
-    return calibration, confidence * (1 - lapse(gold, gold_joint, confidence[gold.rows]))
-
-
-def lapse(gold: GoldRows, gold_joint: np.ndarray, confidence: np.ndarray) -> float:
-    """How often even the surest labels are wrong: posterior mean, from gold items and their `confidence` (n,).
-
-    ``P(right) = c (1 - e)``, e = 0 or e ~ Beta(1, 20), each as likely before: where a crowd is as sure as it says, some
-    tens of gold items show it. On dog and face, items on which ten workers agree are right nine times in ten, and no
-    margin tells which.
-    """
-    right = gold.accepted[np.arange(len(gold)), gold_joint.argmax(axis=1)]
-    kept = confidence[:, None] * (1 - LAPSES)
-    prior = (1 - LAPSES) ** 19
-    prior[0] = prior[1:].sum()
-    score = np.where(right[:, None], np.log(kept), np.log1p(-kept)).sum(axis=0) + np.log(prior)
-    weight = np.exp(score - score.max())
-    return float(weight @ LAPSES / weight.sum())
-
-
-def _learned(
-    gold: GoldRows, gold_votes: np.ndarray, gold_joint: np.ndarray, votes: np.ndarray, joint: np.ndarray,
-    winner: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """P_mc of each delivered label, shape (I,); a joint of zeros leaves the verdict on gold to the votes."""
-    gold_winner = np.argmax(gold_joint if gold_joint.any() else gold_votes, axis=1)
+    verdict = gold_votes if by_votes else gold_joint  # by votes: the model has been found wanting
+    gold_winner = verdict.argmax(axis=1)
     right = gold.accepted[np.arange(len(gold)), gold_winner]
-    model = Correctness.fit(right, *features(gold_joint, gold_votes, gold_winner), gold_votes.shape[1])
-    return model.predict(*features(joint, votes, winner))
+    speaks = 0 if by_votes else 1
+    model = Correctness.fit(right, *features(gold_joint * speaks, gold_votes, gold_winner), gold_votes.shape[1])
+    if by_votes:
+        return calibration, model.predict(*features(joint * 0, answers.votes, winner))
+
+    def stated(prior: np.ndarray, votes: np.ndarray, joint: np.ndarray, winner: np.ndarray) -> np.ndarray:
+        learned = model.predict(*features(joint, votes, winner))
+        return expit((_safe_logit(tempered(prior, joint - prior, winner, weights)) + _safe_logit(learned)) / 2)
+
+    of_gold = stated(at_gold, gold_votes, gold_joint, gold_winner)
+    ceiling = Ceiling.fit(of_gold, right)
+    return replace(calibration, ceiling=ceiling), ceiling.under(stated(log_prior, answers.votes, joint, winner))
 
 
 def _safe_logit(probability: np.ndarray) -> np.ndarray:

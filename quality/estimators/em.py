@@ -249,15 +249,23 @@ def _penalty(setup: Setup, prior: np.ndarray, confusions: np.ndarray, pooled: np
 
 def _well_connected(answers: Answers) -> np.ndarray:
     """Workers in a part of the worker-item graph with at least 3 workers and 20 items, shape (W,), bool."""
+    return in_large_parts(*connected_parts(answers))
+
+
+def connected_parts(answers: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """The connected part of the worker-item graph that each worker is in (W,), and how many items each part has."""
     n_items, n_workers, _ = answers.shape
     edges = coo_array(
         (np.ones(len(answers.item), np.int8), (answers.worker, answers.item + np.int32(n_workers))),
         shape=(n_workers + n_items, n_workers + n_items),
     )
     n_parts, part = connected_components(edges, directed=False)
-    workers = np.bincount(part[:n_workers], minlength=n_parts)
-    items = np.bincount(part[n_workers:], minlength=n_parts)
-    return ((workers >= 3) & (items >= 20))[part[:n_workers]]
+    return part[:n_workers], np.bincount(part[n_workers:], minlength=n_parts)
+
+
+def in_large_parts(part: np.ndarray, n_items: np.ndarray) -> np.ndarray:
+    """Workers whose part has 3 workers and 20 items, shape (W,), bool."""
+    return ((np.bincount(part, minlength=len(n_items)) >= 3) & (n_items >= 20))[part]
 
 
 def _confirmed(answers: Answers, gold: GoldRows) -> np.ndarray:

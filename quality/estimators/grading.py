@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import re2
 
+from quality.estimators.boxes import box_matches
+from quality.estimators.rankings import kendall_tau
+from quality.estimators.sequences import spans_of
 from quality.estimators.text import normalise_text, word_error_rate
 
 
@@ -113,6 +117,55 @@ def grade_text(answer: str, key: str | Collection[str] = (), *, pattern: str = "
     return Grade(max(score, 0.0), same or score >= bar)
 
 
+def grade_boxes(answer: Sequence[Sequence[float]], key: Sequence[Sequence[float]], *, bar: float = 0.8) -> Grade:
+    """F1 of boxes paired one to one at IoU .5; a picture rightly left empty scores 1.
+
+    Examples
+    --------
+    >>> grade_boxes([[0, 0, 2, 2], [5, 5, 6, 6]], [[0, 0, 2, 2]])
+    Grade(score=0.6666666666666666, passed=False)
+    """
+    said, wanted = (np.asarray(boxes, float).reshape(-1, 4) for boxes in (answer, key))
+    return _overlap(2 * box_matches(said, wanted), len(said) + len(wanted), bar)
+
+
+def grade_mask(answer: Any, key: Any, *, bar: float = 0.75) -> Grade:
+    """Intersection over union of boolean arrays of one shape; two empty masks agree.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    said, wanted = np.asarray(answer, bool), np.asarray(key, bool)
+    if said.shape != wanted.shape:
+        raise ValueError(f"answer has shape {said.shape}, and the key {wanted.shape}.")
+    return _overlap(int((said & wanted).sum()), int((said | wanted).sum()), bar)
+
+
+def grade_sequence(answer: Sequence[str], key: Sequence[str], *, bar: float = 0.8) -> Grade:
+    """F1 of the spans of BIO tags, both ends and the type right; no spans on either side agree.
+
+    Examples
+    --------
+    >>> grade_sequence(["B-X", "I-X", "O"], ["B-X", "I-X", "B-Y"]).score
+    0.6666666666666666
+    """
+    said, wanted = spans_of(answer), spans_of(key)
+    return _overlap(2 * len(said & wanted), len(said) + len(wanted), bar)
+
+
+def grade_ranking(answer: Sequence[Any], key: Sequence[Any], *, bar: float = 0.8) -> Grade:
+    """Kendall's tau over the things in both; an order that is rather the reverse scores 0."""
+    score = max(kendall_tau(answer, key), 0.0)
+    return Grade(score, score >= bar)
+
+
+def _overlap(common: int, everything: int, bar: float) -> Grade:
+    score = common / everything if everything else 1.0
+    return Grade(score, score >= bar)
+
+
 GRADERS: dict[str, Callable[..., Grade]] = {
     "categorical": grade_categorical,
     "pairwise": grade_categorical,
@@ -120,6 +173,10 @@ GRADERS: dict[str, Callable[..., Grade]] = {
     "multilabel": grade_multilabel,
     "number": grade_number,
     "text": grade_text,
+    "boxes": grade_boxes,
+    "mask": grade_mask,
+    "sequence": grade_sequence,
+    "ranking": grade_ranking,
 }
 
 

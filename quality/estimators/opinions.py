@@ -63,12 +63,12 @@ def consider(setup: Setup, seed: int) -> Opinion:
     """
     plain, best = choose_kinds(setup)
     if len(setup.gold) < ENOUGH_GOLD:
-        return Opinion(_by_rule(setup, plain, best), plain, best)
+        return Opinion(by_rule(setup, plain, best), plain, best)
     kept = thinned_gold(setup.answers, setup.gold, np.random.default_rng(seed))
     return _by_gold(setup, plain, best, kept)
 
 
-def _by_rule(setup: Setup, plain: SubtypeFit, best: SubtypeFit) -> np.ndarray:
+def by_rule(setup: Setup, plain: SubtypeFit, best: SubtypeFit) -> np.ndarray:
     """log P(class | answers) but for a constant of the item, shape (I, K).
 
     Notes

@@ -95,6 +95,29 @@ def decide(
     return Verdict("ask", "below target")
 
 
+def decide_by_risk(
+    risk: float | None, n_answers: int, rule: Rule | None = None, *, r_min: int | None = None
+) -> Verdict:
+    """Stop, or ask once more, about an item without classes.
+
+    Parameters
+    ----------
+    risk : float or None
+        1 - expected score of its consensus, from `risk.item_risks`; None where there is none yet.
+
+    Examples
+    --------
+    >>> decide_by_risk(0.04, 3).action, decide_by_risk(0.2, 3).action, decide_by_risk(0.2, 7).action
+    ('settled', 'ask', 'disputed')
+    """
+    rule = rule or Rule()
+    if n_answers < min(r_min or rule.r_min, rule.r_max):
+        return Verdict("ask", "minimum")
+    if risk is not None and risk <= 1 - rule.tau + 1e-12:
+        return Verdict("settled", "target")
+    return Verdict("disputed", "maximum") if n_answers >= rule.r_max else Verdict("ask", "below target")
+
+
 def minimum_answers(scored: Iterable[int], r_min: int = 2) -> int:
     """Answers to wait for: one more than two while an answerer has fewer than 10 scored answers.
 

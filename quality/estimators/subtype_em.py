@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,16 +109,21 @@ def choose_kinds(setup: Setup) -> tuple[SubtypeFit, SubtypeFit]:
     if len(setup.answers.classes) < 2:
         return plain, plain
     small = _every_so_manieth(setup)
-    tried = [plain if small is setup else run_kinds(small, 1)]
-    for n_kinds in range(2, MOST_SUBTYPES + 1):
-        try:
-            tried.append(run_kinds(small, n_kinds))
-        except NumericError:
-            continue
-    best = max(tried, key=lambda fit: fit.score)
+    best = best_kinds(small, plain if small is setup else None)
     if best.n_kinds == 1:
         return plain, plain
     return plain, best if small is setup else run_kinds(setup, best.n_kinds)
+
+
+def best_kinds(setup: Setup, plain: SubtypeFit | None = None) -> SubtypeFit:
+    """The fit with the best score; `plain` is the one with one kind, where it is known."""
+    tried = [plain or run_kinds(setup, 1)]
+    for n_kinds in range(2, MOST_SUBTYPES + 1):
+        try:
+            tried.append(run_kinds(setup, n_kinds))
+        except NumericError:
+            continue
+    return max(tried, key=lambda fit: fit.score)
 
 
 def run_kinds(setup: Setup, n_kinds: int, max_rounds: int = MAX_ROUNDS, must_settle: bool = True) -> SubtypeFit:
@@ -128,31 +134,89 @@ def run_kinds(setup: Setup, n_kinds: int, max_rounds: int = MAX_ROUNDS, must_set
     NumericError
         If it does not settle.
     """
-    answers = setup.answers
-    taught = taught_by(setup)
-    matrix = answers.matrix if taught.all() else answers.subset(taught[answers.item]).matrix
-    transposed = matrix.T.tocsr()
-    kinds = _start(setup, n_kinds)
-    kinds[~taught] = 0
-    ability, sticky = np.zeros(len(answers.workers)), np.zeros(len(answers.workers), bool)
+    part = Part(setup, n_kinds)
+    found, n_iter, objective = settle(
+        setup, part.statistics(), part.step, float(setup.answers.weight.sum()), max_rounds, must_settle
+    )
+    if not (np.isfinite(part.kinds).all() and np.isfinite(found.by_kind).all()):
+        raise NumericError("A posterior or confusion is not finite.")
+    costs = penalty_of(len(setup.answers.classes), n_kinds, int(part.taught.sum()))
+    return SubtypeFit(part.kinds, found, n_iter, objective, objective[-1] - costs, costs)
+
+
+def settle(
+    setup: Setup, said: Statistics, step: Callable[[Parameters], tuple[Statistics, float]], weight: float,
+    max_rounds: int = MAX_ROUNDS, must_settle: bool = True,
+) -> tuple[Parameters, int, list[float]]:  # fmt: skip
+    """Rounds from what the items say at first; `step` asks them again. Parameters, rounds, log-likelihoods.
+
+    Of `setup` only what belongs to workers and classes is used, so the items may be anywhere.
+    """
+    ability, sticky = np.zeros(len(setup.own)), np.zeros(len(setup.own), bool)
     objective = [-np.inf]
-    enough = TOLERANCE * answers.weight.sum()
     for n_iter in range(1, max_rounds + 1):
-        found = m_step(setup, kinds, transposed, ability, sticky)
-        kinds, likelihood = _e_step(setup, found, matrix, n_kinds)
-        kinds[~taught] = 0
-        objective.append(float(likelihood[taught].sum()))
-        if abs(objective[-1] - objective[-2]) < enough:
+        found = m_step(setup, said, ability, sticky)
+        said, likelihood = step(found)
+        objective.append(likelihood)
+        if abs(objective[-1] - objective[-2]) < TOLERANCE * weight:
             break
         ability, sticky = found.ability, found.adversary if n_iter >= STICKY_FROM else sticky
     else:
         if must_settle:
             raise NumericError(f"The estimate has not settled after {max_rounds} rounds.")
-    found = m_step(setup, kinds, transposed, found.ability, sticky)
-    if not (np.isfinite(kinds).all() and np.isfinite(found.by_kind).all()):
-        raise NumericError("A posterior or confusion is not finite.")
-    penalty = 0.5 * len(answers.classes) ** 2 * n_kinds * np.log(max(taught.sum(), 2))
-    return SubtypeFit(kinds, found, n_iter, objective[1:], objective[-1] - penalty, penalty)
+    return m_step(setup, said, found.ability, sticky), n_iter, objective[1:]
+
+
+def penalty_of(n_classes: int, n_kinds: int, n_taught: int) -> float:
+    """What G costs in log-likelihood: half of K K G log I."""
+    return 0.5 * n_classes**2 * n_kinds * float(np.log(max(n_taught, 2)))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What items say together; those of parts add up.
+
+    Attributes
+    ----------
+    said_of : ndarray, shape (W, K, K, G)
+        [w, said, k, g].
+    everything : ndarray, shape (K, G)
+        Sum of P(z | answers).
+    seen : ndarray, shape (K, G)
+        The same of the items that teach class shares.
+    """
+
+    said_of: np.ndarray
+    everything: np.ndarray
+    seen: np.ndarray
+
+    def __add__(self, other: Statistics) -> Statistics:
+        said_of, everything = self.said_of + other.said_of, self.everything + other.everything
+        return Statistics(said_of, everything, self.seen + other.seen)
+
+
+class Part:
+    """Items and what is believed about them, `kinds` (I, K, G): all items of a fit, or those that one machine holds."""
+
+    def __init__(self, setup: Setup, n_kinds: int) -> None:
+        self.setup, self.taught = setup, taught_by(setup)
+        answers = setup.answers
+        self._matrix = answers.matrix if self.taught.all() else answers.subset(self.taught[answers.item]).matrix
+        self._transposed = self._matrix.T.tocsr()
+        self.kinds = _start(setup, n_kinds)
+        self.kinds[~self.taught] = 0
+
+    def statistics(self) -> Statistics:
+        n_items, n_classes, n_kinds = self.kinds.shape
+        said_of = (self._transposed @ self.kinds.reshape(n_items, -1)).reshape(-1, n_classes, n_classes, n_kinds)
+        everything, use = self.kinds.sum(axis=0), self.setup.counts_for_prior
+        return Statistics(said_of, everything, everything if use.all() else self.kinds[use].sum(axis=0))
+
+    def step(self, found: Parameters) -> tuple[Statistics, float]:
+        """E-step: what the items say now, and their log-likelihood."""
+        self.kinds, likelihood = _e_step(self.setup, found, self._matrix, self.kinds.shape[2])
+        self.kinds[~self.taught] = 0
+        return self.statistics(), float(likelihood[self.taught].sum())
 
 
 def log_joint(setup: Setup, fit: SubtypeFit) -> np.ndarray:
@@ -170,12 +234,10 @@ def taught_by(setup: Setup) -> np.ndarray:
     return taught
 
 
-def m_step(
-    setup: Setup, kinds: np.ndarray, transposed: csr_array, ability: np.ndarray, sticky: np.ndarray
-) -> Parameters:
-    """Parameters from P(z | answers), shape (I, K, G)."""
-    n_items, n_classes, n_kinds = kinds.shape
-    said_of = (transposed @ kinds.reshape(n_items, -1)).reshape(-1, n_classes, n_classes, n_kinds)  # w, said, k, g
+def m_step(setup: Setup, said: Statistics, ability: np.ndarray, sticky: np.ndarray) -> Parameters:
+    """Parameters from what the items say."""
+    said_of, everything = said.said_of, said.everything
+    n_classes, n_kinds = everything.shape
     counts = np.ascontiguousarray(said_of.sum(axis=3).transpose(0, 2, 1))
     pooled = pooled_confusion(counts.sum(axis=0), setup.pattern)
     of_kind = said_of.sum(axis=0).transpose(1, 2, 0)  # k, g, said
@@ -189,9 +251,7 @@ def m_step(
     rates = row_normalise(confusions[:, :, None, :] * lift)
     rates[adversary] = confusions[adversary][:, :, None, :]
     by_kind = np.ascontiguousarray(rates.transpose(0, 3, 1, 2)).reshape(len(counts), n_classes, -1)
-    everything = kinds.sum(axis=0)
-    seen = everything if setup.counts_for_prior.all() else kinds[setup.counts_for_prior].sum(axis=0)
-    prior = row_normalise(seen.sum(axis=1) + setup.anchor_weight * setup.anchor[0])
+    prior = row_normalise(said.seen.sum(axis=1) + setup.anchor_weight * setup.anchor[0])
     share = (everything + 1) / (everything.sum(axis=1, keepdims=True) + n_kinds)
     return Parameters(prior, share, counts, confusions, average, pooled, lift, by_kind, ability, adversary)
 

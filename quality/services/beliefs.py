@@ -23,6 +23,7 @@ from quality.estimators.live import pooled_confusion, update_item
 from quality.estimators.stopping import Rule, Verdict, decide, minimum_answers
 from quality.models import Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
 from quality.services.healing import first_hits
+from quality.services.machine_words import softened, words_on
 
 ADD_COUNTS = """
 INSERT INTO quality_workerreliability AS r

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from django.db import connection
@@ -25,7 +26,9 @@ FIELDS = (
 )
 SIZED = [pair for name, kind in FIELDS for pair in ((f"{name}_size", ">i4"), (name, kind))]
 ROW = np.dtype([("fields", ">i2"), *SIZED])
-HEADER, TRAILER = 19, 2
+HEADER = 19
+#: Bytes of rows that are turned into arrays at once.
+CHUNK = 1 << 24
 
 # The newest word of each worker on each item counts; one that lost its weight stands in the log, and counts nothing.
 NEWEST = sql.SQL("""
@@ -97,10 +100,7 @@ def read_log(*, project_id: int, question: str, last: int) -> Log:
         literals = {"project": project_id, "question": question, "last": last, "parts": list(parts)}
         statement = NEWEST.format(**{name: sql.Literal(value) for name, value in literals.items()})
         with cursor.copy(statement) as copy:
-            raw = b"".join(bytes(block) for block in copy)
-    rows = np.frombuffer(raw, ROW, offset=HEADER, count=(len(raw) - HEADER - TRAILER) // ROW.itemsize)
-    columns = {name: rows[name].astype(np.float64 if kind == ">f8" else np.int64) for name, kind in FIELDS}
-    log = Log(parts=parts, **columns)
+            log = Log(parts=parts, **columns_of(copy))
     again = first_hits_of(project_id)
     return about_first_hits(log, again) if again else log
 
@@ -119,6 +119,30 @@ def about_first_hits(log: Log, again: Mapping[int, tuple[int, int]]) -> Log:
     whose = np.stack([hit, log.part, log.worker])[:, order]
     is_newest = np.r_[True, (whose[:, 1:] != whose[:, :-1]).any(axis=0)][: len(order)]
     return replace(log, hit=hit, batch=batch).only(order[is_newest])
+
+
+def columns_of(blocks: Iterable[bytes | bytearray | memoryview]) -> dict[str, np.ndarray]:
+    """Columns of the rows that a binary COPY sends, a row or a part of one a block.
+
+    Rows become arrays while more come in: kept as they are sent they would take as much memory again, and as an object
+    each, thrice that.
+    """
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name, _ in FIELDS}
+    buffer = bytearray()
+    start = HEADER
+    for block in chain(blocks, [None]):
+        buffer += block or b""
+        if block is not None and len(buffer) < CHUNK:
+            continue
+        count = max(len(buffer) - start, 0) // ROW.itemsize
+        rows = np.frombuffer(bytes(buffer), ROW, offset=min(start, len(buffer)), count=count)
+        for name, kind in FIELDS:
+            pieces[name].append(rows[name].astype(np.float64 if kind == ">f8" else np.int64))
+        if count:
+            del buffer[: start + count * ROW.itemsize]
+            start = 0
+    # One column after the other, so that only one is ever there twice.
+    return {name: np.concatenate(pieces.pop(name)) for name, _ in FIELDS}
 
 
 def read_texts(log: Log) -> np.ndarray:

@@ -70,6 +70,7 @@ from quality.models import AggregationRun, Belief, Certificate
 from quality.prediction import Prediction, prediction_of
 from quality.services.exporting import count_rows
 from quality.services.healing import healings_of
+from quality.services.several import confusions_of, delivers_shares, group_choices, rules_now, share_words, shares_on
 
 PAGE = 30
 MOST_ERRORS = 50
@@ -106,6 +107,8 @@ def batch_context(request: HttpRequest, batch: Batch, here: str) -> dict[str, An
             ("studio_proof", _("Proof"), reverse("studio_proof", args=arguments), ""),
             ("studio_workers", _("Workers"), reverse("studio_workers", args=arguments), ""),
             ("studio_agreement", _("Agreement"), reverse("studio_agreement", args=arguments), ""),
+            ("studio_whatif", _("What if"), reverse("studio_whatif", args=arguments), ""),
+            ("studio_machine", _("Machine"), reverse("studio_machine", args=arguments), ""),
         ],
         # What the acts of the batch would cost, or bring back.
         "held_now": purse.held + purse.repair,
@@ -744,11 +747,6 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
     }
     around = batch_context(request, batch, "studio_results")
     return render(request, "batch/results.html", around | context | _exports(batch))
-
-
-def reliability_of(section: Mapping[str, Any]) -> charts.Chart:
-def _rows_of(batch: Batch, what: str, states: str = "") -> int:
-    return fresh(f"rows:{batch.pk}:{what}:{states}", lambda: count_rows(batch, what, states))
 
 
 def reliability_of(section: Mapping[str, Any], *, is_audited: bool = True) -> charts.Chart:

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from quality.estimators import HierarchicalDawidSkene
-from quality.estimators.calibration import GRID, Correctness, exponent_weights, thinned_gold
-from quality.estimators.confidence import lapse
+from quality.estimators.calibration import GRID, Ceiling, Correctness, exponent_weights, thinned_gold
 from quality.estimators.conformal import conformal_sets, conformal_threshold
 from quality.estimators.em import prepare, run
-from quality.estimators.encode import GoldRows, encode, encode_gold
+from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import default_pattern
 from quality.estimators.leave_out import held_out_evidence
 from quality.estimators.metrics import (
@@ -160,16 +159,28 @@ def test_correctness_learns_a_margin_that_means_nothing():
 
 
 def test_sureness_has_a_ceiling_that_gold_raises():
-    """Two wrong among twenty that were all thought sure; none among two hundred."""
-    truth = np.tile([[1.0, 0.0]], (200, 1))
-    right, wrong = np.tile([[3.0, 0.0]], (200, 1)), np.tile([[3.0, 0.0]], (20, 1))
-    wrong[:2] = [0.0, 3.0]
+    def of_surest(n_gold, n_wrong):
+        return Ceiling.fit(np.full(n_gold, 0.99), np.arange(n_gold) >= n_wrong).under(np.array([0.999])).item()
 
-    few = lapse(GoldRows(np.arange(20), truth[:20]), wrong, np.full(20, 0.99))
-    many = lapse(GoldRows(np.arange(200), truth), right, np.full(200, 0.99))
+    assert of_surest(10, 0) < 0.93
+    assert 0.95 < of_surest(20, 0) < 0.97
+    assert of_surest(20, 2) < 0.9
+    assert of_surest(40, 1) == pytest.approx(0.95, abs=0.005)
+    assert of_surest(400, 0) > 0.99
 
-    assert few > 0.04
-    assert many < 0.01
+
+def test_the_ceiling_leaves_unsure_labels_alone_and_keeps_the_order():
+    of_gold, right = np.full(50, 0.98), np.arange(50) >= 2
+    confidence = np.linspace(0, 1, 300)
+
+    ceiling = Ceiling.fit(of_gold, right)
+    found = ceiling.under(confidence)
+
+    np.testing.assert_allclose(found[confidence < 0.8], confidence[confidence < 0.8], atol=1e-3)
+    assert (found <= confidence + 1e-12).all()
+    assert (np.diff(found) >= 0).all()
+    np.testing.assert_allclose(ceiling.above(found), confidence, atol=1e-6)
+    assert ceiling.above(np.array([0.999])) == 1
 
 
 def test_conformal_sets_keep_their_promise():

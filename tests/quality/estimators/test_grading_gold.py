@@ -27,6 +27,17 @@ from quality.estimators.grading import GRADERS, grade
         ("multilabel", ["a"], ["a", "b", "c"], {}, 0.5, False),
         ("multilabel", [], [], {}, 1, True),
         ("multilabel", [], ["a"], {}, 0, False),
+        ("boxes", [[0, 0, 2, 2]], [[0, 0, 2, 2]], {}, 1, True),
+        ("boxes", [[0, 0, 2, 2], [8, 8, 9, 9]], [[0, 0, 2, 2], [4, 4, 5, 5]], {}, 0.5, False),
+        ("boxes", [], [], {}, 1, True),
+        ("boxes", [], [[0, 0, 1, 1]], {}, 0, False),
+        ("mask", [[1, 1], [1, 0]], [[1, 1], [1, 1]], {}, 0.75, True),
+        ("mask", [[0, 0]], [[0, 0]], {}, 1, True),
+        ("sequence", ["B-X", "I-X", "O"], ["B-X", "I-X", "O"], {}, 1, True),
+        ("sequence", ["B-X", "O", "O"], ["B-X", "I-X", "O"], {}, 0, False),
+        ("sequence", ["O"], ["O"], {}, 1, True),
+        ("ranking", list("abcd"), list("abcd"), {}, 1, True),
+        ("ranking", list("dcba"), list("abcd"), {}, 0, False),
         ("number", 10, 10, {}, 1, True),
         ("number", 0.1 + 0.2, 0.3, {}, 1, True),
         ("number", 10.5, 10, {"absolute": 0.5}, 1, True),
@@ -70,4 +81,5 @@ def test_a_pattern_that_is_none_is_refused():
 def test_a_kind_without_a_grader_is_refused():
     with pytest.raises(ValueError, match="kind 'smell' has no grader"):
         grade("smell", 1, 1)
-    assert set(GRADERS) == {"categorical", "pairwise", "ordinal", "multilabel", "number", "text"}
+    plain = {"categorical", "pairwise", "ordinal", "multilabel", "number", "text"}
+    assert set(GRADERS) == plain | {"boxes", "mask", "sequence", "ranking"}
