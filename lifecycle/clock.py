@@ -60,6 +60,6 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
 ]
 
 
-def add_step(name: str, step: Callable[[], int], seconds: float) -> None:
+def add_step(name: str, step: Callable[[], int], seconds: float, *, is_long: bool = False) -> None:
     """A step of an app that stands above this one; called once, when that app is ready."""
-    STEPS.append((name, step, seconds))
+    (LONG_STEPS if is_long else STEPS).append((name, step, seconds))

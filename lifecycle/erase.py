@@ -117,7 +117,8 @@ def _erase_worker(worker: Worker) -> None:
     Appeal.objects.filter(assignment__worker=worker).update(reason="")
     Contest.objects.filter(assignment__worker=worker).update(reason="")
     Assignment.objects.filter(worker=worker).exclude(return_note="").update(return_note="")
-    said: dict[str, object] = {"country": "", "languages": [], "payout_details": {}, "suspended_reason": ""}
+    said: dict[str, object] = dict.fromkeys(["country", "subdivision", "suspended_reason"], "")
+    said |= {"languages": [], "payout_details": {}}
     Worker.objects.filter(pk=worker.pk).update(**said, accepts_messages=False, accepts_distressing=False)
     with connection.cursor() as cursor:
         cursor.execute("SELECT erase_answers(%s)", [worker.pk])

@@ -57,6 +57,7 @@ def _worker(worker: Worker) -> dict[str, Any]:
     return {
         "id": worker.public_id,
         "country": worker.country,
+        "subdivision": worker.subdivision,
         "languages": worker.languages,
         "accepts_distressing": worker.accepts_distressing,
         "accepts_messages": worker.accepts_messages,

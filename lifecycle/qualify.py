@@ -16,11 +16,11 @@ from workers_app.services.requesting import close_request, request_qualification
 
 
 @transaction.atomic
-def grant(*, qualification: Qualification, worker: Worker, value: int = 1) -> Grant:
-    """Raises `Invalid`."""
+def grant(*, qualification: Qualification, worker: Worker, value: int | None = 1, is_told: bool = True) -> Grant:
+    """`is_told`: the worker hears of it. Raises `Invalid`."""
     granted = grant_qualification(qualification=qualification, worker=worker, value=value)
     recheck(worker_id=worker.pk)
-    if qualification.kind != Qualification.Kind.LIST:  # a requester's own list is nobody else's business
+    if is_told and qualification.kind != Qualification.Kind.LIST:  # a requester's own list is nobody else's business
         _tell(
             worker, "qualification.granted", format_lazy(_("You hold a qualification: {name}"), name=qualification.name)
         )
@@ -37,7 +37,7 @@ def revoke(*, qualification: Qualification, worker: Worker) -> bool:
 
 @transaction.atomic
 def answer_request(
-    *, request: QualificationRequest, is_granted: bool, value: int = 1, answer: str = ""
+    *, request: QualificationRequest, is_granted: bool, value: int | None = 1, answer: str = ""
 ) -> QualificationRequest:
     """Grant what a worker asked for, or say why not. Raises `Invalid`, `IllegalMove`."""
     close_request(request=request, is_granted=is_granted, answer=answer)
@@ -51,8 +51,13 @@ def answer_request(
 
 @transaction.atomic
 def ask(*, worker: Worker, qualification: Qualification, note: str = "") -> QualificationRequest:
-    """Ask the organisation for it; its managers hear of it. Raises `Invalid`, `Conflict`."""
+    """Ask the organisation for it: its managers hear of it, unless whoever asks is given it.
+
+    Raises `Invalid`, `Conflict`.
+    """
     request = request_qualification(worker=worker, qualification=qualification, note=note)
+    if qualification.auto_value is not None:
+        return answer_request(request=request, is_granted=True, value=qualification.auto_value)
     assert qualification.requester is not None, "only an organisation's own can be asked for"
     notify_all(
         managers_of(qualification.requester),

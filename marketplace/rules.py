@@ -27,12 +27,14 @@ BY_AUDIENCE: dict[str, dict[str, Any]] = {
 
 
 #: What a requirement can be about, beside a qualification by its id.
-ABOUT_THE_WORKER = ("country", "language")
+ABOUT_THE_WORKER = ("country", "language", "locale", "adult")
+#: What they did for all organisations: approved answers, and shares in percent.
+RECORD = ("approved", "approval", "rejection", "submission", "abandonment", "return")
 
 
 def _is_subject(value: Any) -> bool:
     try:
-        return value in ABOUT_THE_WORKER or bool(uuid.UUID(value))
+        return value in ABOUT_THE_WORKER + RECORD or bool(uuid.UUID(value))
     except (ValueError, TypeError, AttributeError):
         return False
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,7 +29,7 @@ from marketplace.models import (
     Requester,
     Thread,
 )
-from marketplace.rules import ABOUT_THE_WORKER, Rules
+from marketplace.rules import ABOUT_THE_WORKER, RECORD, Rules
 from marketplace.schema import Schema, schema_of
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 
@@ -137,8 +137,14 @@ class Standing:
     #: Project -> code and text of why `quality.services` took them out of it: one batch of a project speaks for all.
     barred: Mapping[int, tuple[str, str]]
     #: Values of grants, by the qualification's public id and by its key.
-    held: Mapping[str, int]
+    held: Mapping[str, Any]
     quizzes: Mapping[int, int]
+    #: What they did anywhere, by the names of `marketplace.rules.RECORD`; empty where nobody asks.
+    record: Mapping[str, int] = field(default_factory=dict)
+
+
+#: Stands for the value of a grant without one: it is there, and fits nothing that compares.
+HELD = ""
 
 
 def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
@@ -147,7 +153,7 @@ def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
     designs = designs_of(batches)
     wanted = {item["subject"] for design in designs.values() for item in design.rules.requirements}
     quizzes = {batch.project.quiz_id for batch in batches if batch.project.quiz_id is not None}
-    asked = Q(qualification__public_id__in=wanted - {*ABOUT_THE_WORKER}) | Q(qualification__in=quizzes)
+    asked = Q(qualification__public_id__in=wanted - {*ABOUT_THE_WORKER, *RECORD}) | Q(qualification__in=quizzes)
     grants = Grant.objects.filter(asked, worker=worker) if wanted or quizzes else Grant.objects.none()
     values = list(grants.values_list("qualification__public_id", "qualification", "value"))
     barred = Participation.objects.filter(worker=worker).exclude(barred="").order_by("pk")
@@ -159,9 +165,40 @@ def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
         own=frozenset(members.values_list("requester", flat=True)),
         blocked=frozenset(blocks.values_list("requester", flat=True)),
         barred={p: (code, text) for p, code, text in barred.values_list("batch__project", "barred", "barred_text")},
-        held={str(public_id): value for public_id, _, value in values},
-        quizzes={pk: value for _, pk, value in values},
+        held={str(public_id): HELD if value is None else value for public_id, _, value in values},
+        quizzes={pk: value for _, pk, value in values if value is not None},
+        record=record_of(worker) if wanted & {*RECORD} else {},
     )
+
+
+#: With fewer submitted answers than this, a worker's share of approved ones says nothing, and is 100.
+RECORD_FROM = 100
+
+
+def record_of(worker: Worker) -> dict[str, int]:
+    """Counts and percentages of what a worker did for live organisations."""
+    state = Assignment.State
+    is_answer = Q(submitted_at__isnull=False)
+    done = Assignment.objects.filter(worker=worker, batch__project__requester__world=Requester.World.LIVE).aggregate(
+        accepted=Count("pk", filter=~Q(state=state.LAPSED)),
+        submitted=Count("pk", filter=is_answer),
+        approved=Count("pk", filter=Q(state=state.APPROVED)),
+        rejected=Count("pk", filter=Q(state=state.REJECTED)),
+        expired=Count("pk", filter=Q(state=state.EXPIRED)),
+        returned=Count("pk", filter=Q(state=state.RETURNED)),
+    )
+
+    def share(part: str, whole: str) -> int:
+        return done[part] * 100 // done[whole] if done[whole] else 0
+
+    return {
+        "approved": done["approved"],
+        "approval": share("approved", "submitted") if done["submitted"] >= RECORD_FROM else 100,
+        "rejection": share("rejected", "submitted"),
+        "submission": share("submitted", "accepted") if done["accepted"] else 100,
+        "abandonment": share("expired", "accepted"),
+        "return": share("returned", "accepted"),
+    }
 
 
 def eligibility(worker: Worker, batch: Batch, standing: Standing | None = None) -> list[Closed]:
@@ -245,6 +282,14 @@ def _unmet(standing: Standing, requirements: Iterable[dict[str, Any]]) -> list[C
         have: Any
         if subject == "country":
             have, ok = worker.country, _compare(worker.country or None, compare, value)
+        elif subject == "locale":
+            have, ok = _locale(worker), _compare_locale(worker, compare, value)
+        elif subject == "adult":
+            have = int(worker.accepts_distressing)
+            ok = _compare(have, compare, value)
+        elif subject in RECORD:
+            have = standing.record[subject]
+            ok = _compare(have, compare, value)
         elif subject == "language":
             have = ", ".join(worker.languages)
             ok = any(_compare(language, compare, value) for language in worker.languages or [None])
@@ -253,14 +298,43 @@ def _unmet(standing: Standing, requirements: Iterable[dict[str, Any]]) -> list[C
             ok = _compare(have, compare, value)
         if not ok:
             name = item.get("name") or WORDS_ABOUT.get(subject) or _("A qualification")
-            way = "profile" if subject in ABOUT_THE_WORKER else "" if compare == "missing" else f"ask:{subject}"
+            is_about = subject in ABOUT_THE_WORKER + RECORD
+            way = "" if compare == "missing" or subject in RECORD else f"ask:{subject}"
+            way = "profile" if subject in ABOUT_THE_WORKER else way
             message = _asks(str(name), compare, value, have)
-            about = "" if subject in ABOUT_THE_WORKER else item.get("name") or ""
+            about = "" if is_about else item.get("name") or ""
             unmet.append(Closed(f"requirement:{subject}", message, item.get("remedy", ""), way, about))
     return unmet
 
 
-WORDS_ABOUT = {"country": gettext_lazy("Your country"), "language": gettext_lazy("Your languages")}
+WORDS_ABOUT = {
+    "country": gettext_lazy("Your country"),
+    "language": gettext_lazy("Your languages"),
+    "locale": gettext_lazy("Where you are"),
+    "adult": gettext_lazy("Whether you accept distressing content"),
+    "approved": gettext_lazy("Your approved answers"),
+    "approval": gettext_lazy("Your approved answers in percent"),
+    "rejection": gettext_lazy("Your rejected answers in percent"),
+    "submission": gettext_lazy("What you hand in of what you accept, in percent"),
+    "abandonment": gettext_lazy("What you let expire, in percent"),
+    "return": gettext_lazy("What you give back, in percent"),
+}
+
+
+def _locale(worker: Worker) -> str:
+    return "-".join(part for part in (worker.country, worker.subdivision) if part)
+
+
+def _compare_locale(worker: Worker, compare: str, value: Any) -> bool:
+    """Locales are countries, or a country and its subdivision, such as US-CA, which then both must fit."""
+    if compare in ("exists", "missing"):
+        return bool(worker.country) == (compare == "exists")
+    if not worker.country:
+        return False
+    fits = any(one in (worker.country, _locale(worker)) for one in (value if isinstance(value, list) else [value]))
+    return fits == (compare in ("==", "in"))
+
+
 COMPARED = {
     "==": gettext_lazy("%(name)s: %(value)s is asked for, %(have)s."),
     "!=": gettext_lazy("%(name)s: anything but %(value)s is asked for, %(have)s."),
@@ -306,6 +380,8 @@ def _compare(have: Any, compare: str, value: Any) -> bool:
         return have is None
     if have is None:
         return compare in ("!=", "not_in")
+    if have == HELD:
+        return False
     tests = {
         "==": lambda: have == value,
         "!=": lambda: have != value,

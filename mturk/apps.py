@@ -8,7 +8,9 @@ class MturkConfig(AppConfig):
     def ready(self) -> None:
         """The sweep stands below this app and cannot know its steps by itself."""
         from lifecycle.clock import add_step
-        from mturk.services import hits, tokens
+        from mturk.services import changes, hits, notifications, tokens
 
         add_step("mturk expiry", hits.expire_due, 1.0)
+        add_step("mturk changes", changes.act_on_changes, 1.0)
+        add_step("mturk notifications", notifications.deliver_due, 1.0, is_long=True)
         add_step("mturk tokens", tokens.forget_old_tokens, 600.0)

@@ -75,6 +75,9 @@ class MturkHit(models.Model):
     expires_at = models.DateTimeField()
     is_reviewing = models.BooleanField(default=False, help_text="Set aside by UpdateHITReviewStatus.")
     disposed_at = models.DateTimeField(null=True, blank=True)
+    assignment_policy = models.JSONField(null=True, blank=True, help_text="AssignmentReviewPolicy, as sent.")
+    hit_policy = models.JSONField(null=True, blank=True, help_text="HITReviewPolicy, as sent.")
+    is_announced = models.BooleanField(default=False, help_text="Its being Reviewable has been acted upon.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -87,6 +90,120 @@ class MturkHit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hit}"
+
+
+class Watch(models.Model):
+    """A batch whose changes are written into `Change`, by a trigger on assignments (migration 0003)."""
+
+    batch = models.OneToOneField(
+        "marketplace.Batch", primary_key=True, on_delete=models.CASCADE, related_name="mturk_watch"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.batch}"
+
+
+class Change(models.Model):
+    """What happened to a HIT or an assignment and has not been acted upon: rows are the queue."""
+
+    hit = models.ForeignKey("marketplace.Hit", on_delete=models.CASCADE, related_name="+", db_index=False)
+    assignment = models.ForeignKey(
+        "marketplace.Assignment", null=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    event = models.CharField(max_length=24, help_text="An assignment's new state, or an event of the HIT.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.event
+
+
+class ReviewEntry(models.Model):
+    """A result or an action of a review policy, in the order in which they came."""
+
+    class Kind(models.TextChoices):
+        RESULT = "result", "result"
+        ACTION = "action", "action"
+
+    hit = models.ForeignKey(MturkHit, on_delete=models.CASCADE, related_name="reviews", db_index=False)
+    assignment = models.ForeignKey(
+        "marketplace.Assignment", null=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    level = models.CharField(max_length=10, help_text="Assignment or HIT: whose policy said it.")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    action_id = models.UUIDField(help_text="Of the action; of a result, that of the review.")
+    question = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=40, help_text="Key of a result, name of an action.")
+    value = models.TextField(blank=True, help_text="Of a result; what came of an action.")
+    status = models.CharField(max_length=10, blank=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "review entries"
+        indexes = [models.Index(fields=["hit", "id"], name="review_of_hit")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Notification(models.Model):
+    """Where the events of a HIT type are told."""
+
+    hit_type = models.OneToOneField(HitType, primary_key=True, on_delete=models.CASCADE, related_name="notification")
+    destination = models.CharField(max_length=500)
+    transport = models.CharField(max_length=5)
+    version = models.CharField(max_length=20)
+    event_types = models.JSONField(default=list)
+    is_active = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return self.destination
+
+
+class QualificationType(models.Model):
+    """What this dialect knows of a qualification beside the market's row. One made in the studio has none."""
+
+    qualification = models.OneToOneField(
+        "workers_app.Qualification", primary_key=True, on_delete=models.CASCADE, related_name="mturk"
+    )
+    keywords = models.CharField(max_length=1000, blank=True)
+    is_active = models.BooleanField(default=True)
+    test = models.TextField(blank=True, help_text="The QuestionForm, exactly as sent.")
+    test_seconds = models.PositiveIntegerField(null=True, blank=True)
+    answer_key = models.TextField(blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.qualification}"
+
+
+class TestTaken(models.Model):
+    """The test that a worker took to ask for a qualification, and what they answered."""
+
+    request = models.OneToOneField(
+        "workers_app.QualificationRequest", primary_key=True, on_delete=models.CASCADE, related_name="mturk"
+    )
+    test = models.TextField()
+    answer = models.TextField(help_text="QuestionFormAnswers.")
+
+    def __str__(self) -> str:
+        return f"{self.request}"
+
+
+class Revocation(models.Model):
+    """A qualification that was taken back: this API goes on to tell of it."""
+
+    qualification = models.ForeignKey("workers_app.Qualification", on_delete=models.CASCADE, related_name="revocations")
+    worker = models.ForeignKey("workers_app.Worker", on_delete=models.CASCADE, related_name="revocations")
+    value = models.IntegerField(null=True)
+    granted_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["qualification", "worker"], name="revocation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.qualification} of {self.worker}"
 
 
 class RequestToken(models.Model):

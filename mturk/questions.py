@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from lxml import etree
 
 from mturk.errors import RequestError
+from mturk.form import Form, read_form
 
 SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/"
 #: Root and its schema, as the namespace must name it.
 EXTERNAL = f"{{{SCHEMAS}2006-07-14/ExternalQuestion.xsd}}"
 HTML = f"{{{SCHEMAS}2011-11-11/HTMLQuestion.xsd}}"
 FORMS = (f"{{{SCHEMAS}2005-10-01/QuestionForm.xsd}}", f"{{{SCHEMAS}2017-11-06/QuestionForm.xsd}}")
-LONGEST = 65_535
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ def unreadable(why: str) -> RequestError:
     )
 
 
+def check_size(name: str, text: str) -> None:
+    most = settings.MTURK_QUESTION_BYTES
+    if len(text.encode(errors="replace")) > most:
+        raise RequestError("InvalidParameterValue", f"{name}: at most {most} bytes of UTF-8.")
+
+
 def read_question(text: str) -> Asked:
     """Which of the three kinds a question is, once what every one must have is there.
 
@@ -58,8 +65,7 @@ def read_question(text: str) -> Asked:
     RequestError
         `XMLParseError`, or `InvalidParameterValue` for one that is too long.
     """
-    if len(text.encode(errors="replace")) > LONGEST:
-        raise RequestError("InvalidParameterValue", f"Question: at most {LONGEST} bytes of UTF-8.")
+    check_size("Question", text)
     root = parse(text)
     if root.tag == f"{EXTERNAL}ExternalQuestion":
         return _external(root)
@@ -69,7 +75,7 @@ def read_question(text: str) -> Asked:
         return Asked("HTMLQuestion")
     for name in FORMS:
         if root.tag == f"{name}QuestionForm":
-            _check_form(root, name)
+            read_form(root, name, unreadable)
             return Asked("QuestionForm")
     raise unreadable(f"The root must be an ExternalQuestion, HTMLQuestion or QuestionForm in its namespace: {root.tag}")
 
@@ -78,7 +84,8 @@ def _external(root: etree._Element) -> Asked:
     url = _one(root, f"{EXTERNAL}ExternalURL")
     _height(root, EXTERNAL)
     parts = urlsplit(url)
-    allowed = ("https", "http") if settings.DEBUG or parts.hostname in ("localhost", "127.0.0.1") else ("https",)
+    is_http_fine = settings.DEBUG or settings.MTURK_HTTP_QUESTIONS or parts.hostname in ("localhost", "127.0.0.1")
+    allowed = ("https", "http") if is_http_fine else ("https",)
     if parts.scheme not in allowed or not parts.hostname:
         raise RequestError("InvalidParameterValue", f"ExternalURL must be an https address: {url}")
     return Asked("ExternalQuestion", url)
@@ -97,16 +104,17 @@ def _height(root: etree._Element, name: str) -> None:
         raise unreadable("FrameHeight must be a whole number of pixels, 0 to fit the window.")
 
 
-def _check_form(root: etree._Element, name: str) -> None:
-    questions = root.findall(f"{name}Question")
-    if not questions:
-        raise unreadable("A QuestionForm needs at least one Question.")
-    known: set[str] = set()
-    for question in questions:
-        identifier = _one(question, f"{name}QuestionIdentifier")
-        if identifier in known:
-            raise unreadable(f"Two questions are called {identifier}.")
-        known.add(identifier)
-        for part in ("QuestionContent", "AnswerSpecification"):
-            if question.find(f"{name}{part}") is None:
-                raise unreadable(f"Question {identifier} needs a {part}.")
+@lru_cache(maxsize=256)
+def form_of(text: str) -> Form | None:
+    """The form, where the question is a QuestionForm.
+
+    Raises
+    ------
+    RequestError
+        `XMLParseError`, `XHTMLParseError`
+    """
+    root = parse(text)
+    for name in FORMS:
+        if root.tag == f"{name}QuestionForm":
+            return read_form(root, name, unreadable)
+    return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Q
 
 from mturk import ids
 from mturk.errors import RequestError, does_not_exist
@@ -12,6 +16,52 @@ from workers_app.models import Qualification
 MOST = 10
 MOST_INTEGERS, MOST_LOCALES = 15, 30
 LOCALE = "00000000000000000071"
+#: Whoever staff grants it is a Master, in both worlds.
+MASTERS = uuid.uuid5(uuid.NAMESPACE_URL, "https://www.mturk.com/qualifications/masters")
+MASTERS_IDS = ("2F1QJWKUDD8XADTFD2Q0G6UTO95ALH", "2ARFPLSP75KLA8M8DH1HTEQVJT3SY6")
+
+
+@dataclass(frozen=True)
+class SystemType:
+    """A qualification that nobody grants: `subject` is what the market's requirements call it."""
+
+    name: str
+    description: str
+    subject: str
+
+
+SYSTEM = {
+    "000000000000000000L0": SystemType(
+        "Worker_PercentAssignmentsApproved",
+        "The percentage of a worker's submitted assignments that were approved; 100 for who submitted less than 100.",
+        "approval",
+    ),
+    "00000000000000000040": SystemType(
+        "Worker_NumberHITsApproved", "The number of a worker's approved assignments.", "approved"
+    ),
+    LOCALE: SystemType("Worker_Locale", "Where a worker is: a country, and its subdivision.", "locale"),
+    "00000000000000000060": SystemType(
+        "Worker_Adult", "1 for a worker who accepts content that may be distressing, else 0.", "adult"
+    ),
+    "00000000000000000000": SystemType(
+        "Worker_PercentAssignmentsSubmitted",
+        "The percentage of accepted assignments that were submitted.",
+        "submission",
+    ),
+    "00000000000000000070": SystemType(
+        "Worker_PercentAssignmentsAbandoned", "The percentage of accepted assignments that expired.", "abandonment"
+    ),
+    "000000000000000000E0": SystemType(
+        "Worker_PercentAssignmentsReturned", "The percentage of accepted assignments that were returned.", "return"
+    ),
+    "000000000000000000S0": SystemType(
+        "Worker_PercentAssignmentsRejected", "The percentage of submitted assignments that were rejected.", "rejection"
+    ),
+    **{
+        one: SystemType("Masters", "Workers whom the staff of this site vouch for.", str(MASTERS))
+        for one in MASTERS_IDS
+    },
+}
 COMPARED = {
     "LessThan": "<",
     "LessThanOrEqualTo": "<=",
@@ -41,7 +91,7 @@ def rules_of(requirements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Raises
     ------
     RequestError
-        For a comparator without its values, a type that is not there, or one that is not known here yet.
+        For a comparator without its values, or a type that is not there.
     """
     if len(requirements) > MOST:
         raise RequestError("InvalidParameterValue", f"QualificationRequirements: at most {MOST}.")
@@ -51,7 +101,8 @@ def rules_of(requirements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _rules(requirement: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     type_id, comparator = requirement["QualificationTypeId"], requirement["Comparator"]
     value = _value(requirement)
-    subject = "country" if type_id == LOCALE else str(qualification_of(type_id).public_id)
+    system = SYSTEM.get(type_id)
+    subject = system.subject if system else str(usable(type_id).public_id)
     if comparator in ("NotEqualTo", "NotIn"):  # without any value it fails
         yield {"subject": subject, "compare": "exists"}
     yield {"subject": subject, "compare": COMPARED[comparator], "value": value}
@@ -68,6 +119,8 @@ def _value(requirement: Mapping[str, Any]) -> Any:
         if integers or locales:
             raise wrong("takes no value.")
         return None
+    if type_id in MASTERS_IDS:
+        raise wrong("Masters can only be asked for with Exists or DoesNotExist.")
     if bool(integers) == bool(locales):
         raise wrong("needs IntegerValues or LocaleValues.")
     if (type_id == LOCALE) != bool(locales):
@@ -77,18 +130,30 @@ def _value(requirement: Mapping[str, Any]) -> Any:
     most = (MOST_INTEGERS if integers else MOST_LOCALES) if comparator in LISTS else 1
     if len(integers or locales) > most:
         raise wrong(f"at most {most} values.")
-    if any(locale.get("Subdivision") for locale in locales):
-        raise RequestError("NotImplemented", "LocaleValues: a Subdivision is not known here. Name the country alone.")
-    values = list(integers) or [locale["Country"] for locale in locales]
+    values = list(integers) or [_locale(one) for one in locales]
     return values if comparator in LISTS else values[0]
 
 
-def qualification_of(type_id: str) -> Qualification:
-    """A type that a requirement may name: of anyone."""
-    if type_id.startswith("0000") or type_id in ("2F1QJWKUDD8XADTFD2Q0G6UTO95ALH", "2ARFPLSP75KLA8M8DH1HTEQVJT3SY6"):
-        raise RequestError("NotImplemented", f"The system qualification {type_id} is not known here yet.")
-    public_id = ids.read(type_id)
-    found = Qualification.objects.filter(public_id=public_id).first() if public_id else None
+def _locale(locale: Mapping[str, str]) -> str:
+    """Such as US, or US-CA."""
+    return "-".join(part.upper() for part in (locale["Country"], locale.get("Subdivision")) if part)
+
+
+def living(public_id: uuid.UUID | None) -> Qualification | None:
+    """A type of a requester that was not deleted."""
+    rows = Qualification.objects.filter(~Q(kind=Qualification.Kind.QUIZ), requester__isnull=False)
+    rows = rows.filter(Q(mturk=None) | Q(mturk__deleted_at=None)).select_related("mturk")
+    return rows.filter(public_id=public_id).first() if public_id else None
+
+
+def usable(type_id: str) -> Qualification:
+    """A type that a new requirement may name: of anyone, while it is active."""
+    found = living(ids.read(type_id))
     if found is None:
         raise does_not_exist("QualificationType", type_id)
+    if hasattr(found, "mturk") and not found.mturk.is_active:
+        raise RequestError(
+            "InvalidQualificationTypeState",
+            f"The QualificationType {type_id} is Inactive. This operation can be called with a status of: Active",
+        )
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -50,6 +53,7 @@ def endpoint(request: HttpRequest) -> HttpResponse:
 
 def _answer(request: HttpRequest) -> dict[str, Any]:
     key = caller(request)
+    slow_down(key)
     operation = wire.operation_of(request.headers.get("X-Amz-Target", ""))
     try:
         content = orjson.loads(request.body or b"{}")
@@ -58,9 +62,22 @@ def _answer(request: HttpRequest) -> dict[str, Any]:
     members = wire.checked(content, operation)
     try:
         with transaction.atomic():
-            return wire.told(operations.named(operation.name)(key, members))
+            return wire.told(operations.BY_NAME[operation.name](key, members))
     except errors.DomainError as refusal:
         raise as_request_error(refusal) from refusal
+
+
+#: Calls are counted over so many seconds.
+COUNTED_OVER = 10
+
+
+def slow_down(key: AccessKey) -> None:
+    """Raises `ThrottlingException` for a key that calls too often, which SDKs answer by trying again later. Each
+    process of the site counts by itself."""
+    name = f"mturk:{key.pk}:{int(time.time()) // COUNTED_OVER}"
+    cache.add(name, 0, COUNTED_OVER * 2)
+    if cache.incr(name) > max(settings.MTURK_RATE * COUNTED_OVER, settings.MTURK_BURST):
+        raise Refusal("ThrottlingException", "Rate exceeded")
 
 
 def caller(request: HttpRequest) -> AccessKey:

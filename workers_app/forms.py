@@ -21,6 +21,13 @@ class ProfileForm(forms.Form):
         max_length=2,
         help_text=_("Two letters, such as DE. Some work is for some countries only."),
     )
+    subdivision = forms.RegexField(
+        r"^[A-Za-z0-9]{1,3}$",
+        label=_("State or region"),
+        required=False,
+        max_length=3,
+        help_text=_("The letters after the country's, such as CA for California."),
+    )
     languages = forms.CharField(
         label=_("Languages"),
         required=False,
@@ -51,6 +58,9 @@ class ProfileForm(forms.Form):
 
     def clean_country(self) -> str:
         return self.cleaned_data["country"].upper()
+
+    def clean_subdivision(self) -> str:
+        return self.cleaned_data["subdivision"].upper()
 
     def clean_languages(self) -> list[str]:
         codes = [code.strip() for code in self.cleaned_data["languages"].split(",") if code.strip()]

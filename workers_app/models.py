@@ -14,6 +14,7 @@ class Worker(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="worker")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 code, such as DE.")
+    subdivision = models.CharField(max_length=3, blank=True, help_text="Of the country: ISO 3166-2, such as CA.")
     languages = models.JSONField(default=list, blank=True)
     accepts_distressing = models.BooleanField(default=False)
     accepts_messages = models.BooleanField(
@@ -58,9 +59,13 @@ class Qualification(models.Model):
         "marketplace.Requester", null=True, blank=True, on_delete=models.CASCADE, related_name="qualifications"
     )
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.VALUE)
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     can_request = models.BooleanField(default=False)
+    auto_value = models.IntegerField(null=True, blank=True, help_text="Granted at once, with it, to whoever asks.")
+    #: Long enough that nobody asks again.
+    NEVER = 2**31 - 1
+    retry_seconds = models.PositiveIntegerField(default=0, help_text="Asked for again so long after the last time.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -75,7 +80,7 @@ class Grant(models.Model):
 
     qualification = models.ForeignKey(Qualification, on_delete=models.CASCADE, related_name="grants")
     worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="grants")
-    value = models.IntegerField(default=1)
+    value = models.IntegerField(default=1, null=True, help_text="Empty: held, which is all that can be asked of it.")
     granted_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -392,6 +392,7 @@ class MyAppeals(Endpoint):
 class ProfileOut(serializers.Serializer):
     id = serializers.UUIDField(source="public_id")
     country = serializers.CharField()
+    subdivision = serializers.CharField()
     languages = serializers.ListField(child=serializers.CharField())
     accepts_distressing = serializers.BooleanField()
     accepts_messages = serializers.BooleanField(help_text="Requesters may begin to write to you.")
@@ -401,6 +402,9 @@ class ProfileOut(serializers.Serializer):
 
 class ProfileIn(Input):
     country = serializers.RegexField(r"^[A-Z]{2}$", required=False, help_text="ISO 3166 code.")
+    subdivision = serializers.RegexField(
+        r"^[A-Z0-9]{0,3}$", required=False, allow_blank=True, help_text="Of the country: ISO 3166-2, such as CA."
+    )
     languages = serializers.ListField(
         required=False, child=serializers.RegexField(r"^[a-z]{2,3}$"), max_length=20, help_text="ISO 639 codes."
     )

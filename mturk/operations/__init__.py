@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mturk.errors import RequestError
 from mturk.models import AccessKey
-from mturk.operations import assignments, hits, money, workers
+from mturk.operations import assignments, hits, money, notifications, qualifications, reviews, workers
 
 Members = Mapping[str, Any]
 Operation = Callable[[AccessKey, Members], dict[str, Any]]
@@ -36,12 +35,20 @@ BY_NAME: dict[str, Operation] = {
     "DeleteWorkerBlock": workers.delete_worker_block,
     "ListWorkerBlocks": workers.list_worker_blocks,
     "NotifyWorkers": workers.notify_workers,
+    "GetFileUploadURL": assignments.get_file_upload_url,
+    "ListReviewPolicyResultsForHIT": reviews.list_review_policy_results_for_hit,
+    "UpdateNotificationSettings": notifications.update_notification_settings,
+    "SendTestEventNotification": notifications.send_test_event_notification,
+    "CreateQualificationType": qualifications.create_qualification_type,
+    "GetQualificationType": qualifications.get_qualification_type,
+    "UpdateQualificationType": qualifications.update_qualification_type,
+    "DeleteQualificationType": qualifications.delete_qualification_type,
+    "ListQualificationTypes": qualifications.list_qualification_types,
+    "AssociateQualificationWithWorker": qualifications.associate_qualification_with_worker,
+    "DisassociateQualificationFromWorker": qualifications.disassociate_qualification_from_worker,
+    "GetQualificationScore": qualifications.get_qualification_score,
+    "ListWorkersWithQualificationType": qualifications.list_workers_with_qualification_type,
+    "ListQualificationRequests": qualifications.list_qualification_requests,
+    "AcceptQualificationRequest": qualifications.accept_qualification_request,
+    "RejectQualificationRequest": qualifications.reject_qualification_request,
 }
-
-
-def named(name: str) -> Operation:
-    """Raises `RequestError` for an operation of the API that is not built here."""
-    operation = BY_NAME.get(name)
-    if operation is None:
-        raise RequestError("NotImplemented", f"{name} is not there yet. Nothing was changed.")
-    return operation

@@ -9,8 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from core.errors import Conflict
-from lifecycle.decide import approve, reject
-from lifecycle.digest import digest_hits
+from lifecycle.decide import approve
 from marketplace.models import Answer, Assignment, Requester
 from mturk import answers, ids, people, status
 from mturk.errors import RequestError, does_not_exist
@@ -18,6 +17,7 @@ from mturk.models import AccessKey
 from mturk.operations.hits import hit_of, hits_of
 from mturk.operations.hits import told as told_hits
 from mturk.paging import Page
+from mturk.services.decisions import refuse
 
 Members = Mapping[str, Any]
 State = Assignment.State
@@ -65,6 +65,17 @@ def get_assignment(key: AccessKey, members: Members) -> dict[str, Any]:
     return {"Assignment": told(key.requester, [assignment])[0], "HIT": told_hits([hit])[0]}
 
 
+def get_file_upload_url(key: AccessKey, members: Members) -> dict[str, Any]:
+    """A link for a minute to the file that answers a question."""
+    assignment = assignment_of(key.requester, members["AssignmentId"])
+    if assignment.state not in status.ANSWERED:
+        raise wrong_state("Submitted,Approved,Rejected")
+    raise RequestError(
+        "InvalidParameterValue",
+        f"QuestionIdentifier: {members['QuestionIdentifier']} has no file in the answer of this assignment.",
+    )
+
+
 def wrong_state(allowed: str) -> RequestError:
     return RequestError("InvalidAssignmentState", f"This operation can be called with a status of: {allowed}")
 
@@ -86,10 +97,8 @@ def reject_assignment(key: AccessKey, members: Members) -> dict[str, Any]:
     if assignment.state != State.SUBMITTED:
         raise wrong_state("Submitted")
     reason = _feedback(members)
-    # What the HIT has learned from first: a place whose answer is refused is not asked for again in this API.
-    digest_hits(project_id=assignment.hit.batch.project_id, hit_ids=[assignment.hit_id], only_due=True)
     try:
-        reject(assignment=assignment, by=key.made_by_id, reason=reason or NO_REASON)
+        refuse(assignment=assignment, by=key.made_by_id, reason=reason or NO_REASON)
     except Conflict:
         raise wrong_state("Submitted") from None
     return {}
@@ -126,7 +135,7 @@ def _told(row: Assignment, worker: str, data: dict[str, Any] | None) -> dict[str
         "ApprovalTime": row.decided_at if state == State.APPROVED else None,
         "RejectionTime": row.decided_at if state == State.REJECTED else None,
         "Deadline": row.deadline,
-        "Answer": answers.xml_of(answers.fields_of(data)),
+        "Answer": answers.xml_of(answers.entries_of(data)),
         "RequesterFeedback": _told_feedback(row),
     }
 

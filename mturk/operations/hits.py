@@ -15,10 +15,10 @@ from mturk.models import AccessKey, HitType, MturkHit
 from mturk.paging import Page
 from mturk.services import hits, tokens
 from mturk.services.hit_types import find_or_make_type
+from mturk.services.layouts import question_of
+from workers_app.models import Qualification
 
 Members = Mapping[str, Any]
-#: Members that no operation here takes yet.
-COMING = ("AssignmentReviewPolicy", "HITReviewPolicy", "HITLayoutId", "HITLayoutParameters")
 
 
 def hits_of(requester: Requester) -> QuerySet[MturkHit]:
@@ -62,14 +62,12 @@ def _token(key: AccessKey, members: Members) -> int | None:
 
 
 def _post(hit_type: HitType, members: Members, token: int | None) -> dict[str, Any]:
-    coming = [name for name in COMING if members.get(name)]
-    if coming:
-        raise RequestError("NotImplemented", f"{', '.join(coming)}: not there yet. Leave it out.")
-    if "Question" not in members:
-        raise RequestError("AWS.MissingParameters", "Question must be there.")
     made = hits.post_hit(
         hit_type=hit_type,
-        question=members["Question"],
+        question=_question(hit_type, members),
+        layout_id=members.get("HITLayoutId", ""),
+        assignment_policy=members.get("AssignmentReviewPolicy"),
+        hit_policy=members.get("HITReviewPolicy"),
         lifetime=members["LifetimeInSeconds"],
         assignments=members.get("MaxAssignments", 1),
         annotation=members.get("RequesterAnnotation", ""),
@@ -77,6 +75,18 @@ def _post(hit_type: HitType, members: Members, token: int | None) -> dict[str, A
     row = hits_of(hit_type.requester).get(pk=made.pk)
     tokens.note_made(token, hits.written_id(row))
     return {"HIT": told([row])[0]}
+
+
+def _question(hit_type: HitType, members: Members) -> str:
+    if ("Question" in members) == ("HITLayoutId" in members):
+        raise RequestError("AWS.MissingParameters", "Give either Question or HITLayoutId.")
+    if "Question" in members:
+        return str(members["Question"])
+    return question_of(
+        requester=hit_type.requester,
+        layout_id=members["HITLayoutId"],
+        parameters=members.get("HITLayoutParameters") or [],
+    )
 
 
 def get_hit(key: AccessKey, members: Members) -> dict[str, Any]:
@@ -97,6 +107,8 @@ def list_reviewable_hits(key: AccessKey, members: Members) -> dict[str, Any]:
 
 def list_hits_for_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
     named = members["QualificationTypeId"]
+    if named not in requirements.SYSTEM and not Qualification.objects.filter(public_id=ids.read(named)).exists():
+        raise does_not_exist("QualificationType", named)
     asking = HitType.objects.filter(
         requester=key.requester, requirements__contains=[{"QualificationTypeId": named}]
     ).values("pk")

@@ -17,6 +17,7 @@ from mturk import answers, requirements
 from mturk.amounts import micros
 from mturk.errors import RequestError
 from mturk.models import HitType, Standing
+from mturk.services import sandbox
 
 YEAR, MONTH = 31_536_000, 2_592_000
 #: Assignments of one requester's batch that a worker may hold at once.
@@ -70,18 +71,20 @@ def find_or_make_type(*, requester: Requester, members: Mapping[str, Any]) -> Hi
     return found
 
 
-def standing_batch(*, hit_type: HitType) -> Batch:
-    """Where the HITs of this type are posted: made, or made anew where it was closed."""
-    asked = hashlib.sha256(orjson.dumps(answers.QUESTIONS)).hexdigest()
+def standing_batch(*, hit_type: HitType, assignments: int = 1) -> Batch:
+    """Where the HITs of this type are posted: made, or made anew where it was closed. In a sandbox, HITs of many
+    assignments have a batch of their own, since their fee is another."""
+    is_many = assignments >= sandbox.MANY and sandbox.is_sandbox(hit_type.requester)
+    asked = hashlib.sha256(orjson.dumps([*answers.QUESTIONS, is_many] if is_many else answers.QUESTIONS)).hexdigest()
     about = {"hit_type": hit_type, "questions_hash": asked}
     found = Standing.objects.filter(**about).select_related("batch__project__requester").first()
     if found is not None and found.batch.takes_more:
         return found.batch
-    return _make_batch(about)
+    return _make_batch(about, is_many=is_many)
 
 
 @transaction.atomic
-def _make_batch(about: dict[str, Any]) -> Batch:
+def _make_batch(about: dict[str, Any], *, is_many: bool) -> Batch:
     hit_type = HitType.objects.select_for_update().get(pk=about["hit_type"].pk)
     found = Standing.objects.filter(**about).select_related("batch__project__requester").first()
     if found is not None and found.batch.takes_more:  # somebody made it this moment
@@ -95,6 +98,9 @@ def _make_batch(about: dict[str, Any]) -> Batch:
     )  # fmt: skip
     batch = posting.create_batch(project=project, is_standing=True)
     posting.begin_publishing(batch=batch)
+    if sandbox.is_sandbox(hit_type.requester):
+        Batch.objects.filter(pk=batch.pk).update(fee=sandbox.fee_of(batch.reward, is_many=is_many))
+        batch.refresh_from_db(fields=["fee"])
     posting.open_published(batch=batch, hits=0, levels=[0])
     Standing.objects.update_or_create(**about, defaults={"batch": batch})
     return Batch.objects.select_related("project__requester").get(pk=batch.pk)

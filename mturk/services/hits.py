@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
 from core import clock
+from core.errors import InsufficientFunds
 from core.models import Watermark
 from core.states import move
 from lifecycle.apart import apart
@@ -19,13 +22,15 @@ from marketplace.models import Assignment, Batch, Hit, HitData
 from marketplace.services import posting
 from marketplace.services.judging import purse_of, purses_of
 from marketplace.services.places import release_unneeded
-from mturk import ids, status
+from mturk import ids, policies, status
 from mturk.errors import RequestError
 from mturk.models import HitType, MturkHit
 from mturk.questions import read_question
+from mturk.services import watching
 from mturk.services.hit_types import YEAR, in_range, standing_batch
 from payments.services.escrow import give_back, lock_purses
 
+MOST = 1_000_000_000
 #: HITs made with fewer assignments never reach this many.
 MANY = 10
 LONGEST_ANNOTATION = 255
@@ -35,7 +40,15 @@ SLACK = timedelta(seconds=60)
 
 @transaction.atomic
 def post_hit(
-    *, hit_type: HitType, question: str, lifetime: int, assignments: int = 1, annotation: str = ""
+    *,
+    hit_type: HitType,
+    question: str,
+    lifetime: int,
+    assignments: int = 1,
+    annotation: str = "",
+    layout_id: str = "",
+    assignment_policy: Mapping[str, Any] | None = None,
+    hit_policy: Mapping[str, Any] | None = None,
 ) -> MturkHit:
     """A HIT with its places paid for.
 
@@ -45,24 +58,49 @@ def post_hit(
         Nothing is stored then.
     """
     in_range("LifetimeInSeconds", lifetime, 30, YEAR)
-    in_range("MaxAssignments", assignments, 1, posting.MOST_PLACES)
+    in_range("MaxAssignments", assignments, 1, MOST)
     if len(annotation) > LONGEST_ANNOTATION or "\0" in annotation:
         raise RequestError("InvalidParameterValue", f"RequesterAnnotation: at most {LONGEST_ANNOTATION} characters.")
     asked = read_question(question)
-    batch = standing_batch(hit_type=hit_type)
+    if assignment_policy is not None:
+        policies.read_known_answers(assignment_policy)
+    if hit_policy is not None:
+        policies.read_plurality(hit_policy)
+    batch = standing_batch(hit_type=hit_type, assignments=assignments)
     # Equal questions have equal rows; the question itself stays beside, since rows are what workers are shown.
     data = {"question": asked.kind, "sha256": hashlib.sha256(question.encode()).hexdigest()}
+    _need_the_money(batch, assignments)
     posted = post_row(batch=batch, data=data, places=assignments)
     now = clock.now()
-    return MturkHit.objects.create(
+    row = MturkHit.objects.create(
         hit=posted.hit,
         requester_id=hit_type.requester_id,
         hit_type=hit_type,
         question=question,
         annotation=annotation,
+        layout_id=layout_id,
+        assignment_policy=assignment_policy,
+        hit_policy=hit_policy,
         expires_at=now + timedelta(seconds=lifetime),
         created_at=now,
     )
+    watching.watch(row)
+    watching.note(row, "HITCreated")
+    return row
+
+
+def _need_the_money(batch: Batch, places: int) -> None:
+    """More places than the market knows cost more than nearly anyone has: that is the first thing to say.
+
+    Raises
+    ------
+    InsufficientFunds, RequestError
+    """
+    if places <= posting.MOST_PLACES:
+        return
+    if purse_of(batch).available.balance < places * batch.price:
+        raise InsufficientFunds
+    raise RequestError("ParameterOutOfRange", f"At most {posting.MOST_PLACES} assignments of a HIT are taken here.")
 
 
 def lock(row: MturkHit) -> MturkHit:
@@ -100,11 +138,13 @@ def _need_alive(row: MturkHit) -> None:
         status.need(row, "Assignable", "Unassignable", "Reviewable", "Reviewing")
 
 
-def _stop(row: MturkHit) -> None:
-    """Nobody is offered it any more; places that are held can still be answered and are paid."""
+def _stop(row: MturkHit, *, is_over: bool = True) -> None:
+    """Nobody is offered it any more; places that are held can still be answered and are paid. `is_over`: its time."""
     if row.hit.state == Hit.State.OPEN:
         move(row.hit, Hit.State.RETIRED)
         HitData.objects.filter(pk=row.pk).update(overrides={"ended_at": clock.now().isoformat()})
+        if is_over:
+            watching.note(row, "HITExpired")
     release_unneeded(hit_ids=[row.pk], purses=purses_of([_batch(row)]))
 
 
@@ -120,7 +160,11 @@ def _offer_again(row: MturkHit) -> None:
     move(row.hit, Hit.State.OPEN)
     HitData.objects.filter(pk=row.pk).update(overrides=None)
     posting.add_levels(batch=batch, levels={row.hit.priority})
-    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=False)
+    _note_offered(row)
+
+
+def _note_offered(row: MturkHit) -> None:
+    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=False, is_announced=False)
 
 
 @transaction.atomic
@@ -139,14 +183,17 @@ def add_assignments(*, row: MturkHit, more: int) -> None:
             "InvalidMaximumAssignmentsIncrease",
             f"A HIT made with fewer than {MANY} assignments cannot come to have {MANY} or more.",
         )
-    in_range("NumberOfAdditionalAssignments", more, 1, posting.MOST_PLACES - before)
+    in_range("NumberOfAdditionalAssignments", more, 1, MOST)
+    _need_the_money(_batch(row), before + more)
     if row.expires_at <= clock.now():
         _stop(row)
         Hit.objects.filter(pk=row.pk).update(max_assignments=F("max_assignments") + more)
+        watching.note(row, "HITExtended")
         return
     if not posting.ask_for_more(batch=_batch(row), answers=more, hit_ids=[row.pk]):
         raise RequestError("InvalidHITState", "This HIT was taken out of work by a person. It takes no assignments.")
-    MturkHit.objects.filter(pk=row.pk).update(is_reviewing=False)
+    _note_offered(row)
+    watching.note(row, "HITExtended")
 
 
 @transaction.atomic
@@ -168,8 +215,9 @@ def delete_hit(*, row: MturkHit) -> None:
             f"This HIT is currently in the state 'Reviewable', with {standing.submitted} assignments that are neither"
             " approved nor rejected. Decide them first.",
         )
-    _stop(row)
+    _stop(row, is_over=False)
     MturkHit.objects.filter(pk=row.pk).update(disposed_at=clock.now())
+    watching.note(row, "HITDisposed")
 
 
 @transaction.atomic
@@ -186,7 +234,7 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
         return
     if Assignment.objects.filter(hit=row.pk).exists():
         raise RequestError("InvalidHITState", "This HIT has been accepted before. Its type cannot be changed any more.")
-    old, new = _batch(row), standing_batch(hit_type=hit_type)
+    old, new = _batch(row), standing_batch(hit_type=hit_type, assignments=row.hit.max_assignments)
     posting.lock_open(new)
     places = row.hit.funded
     lock_purses([purse_of(old), purse_of(new)])
@@ -197,6 +245,7 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
     HitData.objects.filter(pk=row.pk).update(batch=new, row_number=None)
     posting.add_levels(batch=new, levels={row.hit.priority})
     MturkHit.objects.filter(pk=row.pk).update(hit_type=hit_type)
+    watching.watch(lock(row))
 
 
 def expire_due(limit: int = 200) -> int:

@@ -139,7 +139,7 @@ def start_quiz(*, worker: Worker, project: Project) -> QuizAttempt:
     if earlier and earlier[-1].state == State.OPEN:
         return earlier[-1]
     held = Grant.objects.filter(qualification=project.quiz_id, worker=worker).first()
-    if held is not None and held.value >= rules.quiz_pass:
+    if held is not None and held.value is not None and held.value >= rules.quiz_pass:
         raise Conflict("You have passed this quiz already.", code="quiz_passed")
     if held is not None or len(earlier) >= MOST_ATTEMPTS:
         raise Conflict("The quiz cannot be taken again.", code="quiz_failed")

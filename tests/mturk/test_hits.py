@@ -10,10 +10,11 @@ from django.core.management import call_command
 from core import clock
 from lifecycle.expire import return_place
 from marketplace.models import Batch, Hit, Project
-from mturk import ids
+from mturk import ids, wire
 from mturk.errors import RequestError
 from mturk.models import HitType, MturkHit, RequestToken
 from mturk.operations import BY_NAME
+from mturk.questions import HTML, parse
 from mturk.services import hits, tokens
 from mturk.services.keys import create_access_key
 from tests.mturk.conftest import QUESTION, TYPE
@@ -119,7 +120,10 @@ def test_another_requesters_hit_is_not_there(client_of, create_hit, make_request
             "QualificationTypeDoesNotExist",
             "does not exist",
         ),
-        ({"HITReviewPolicy": {"PolicyName": "SimplePlurality/2011-09-01"}}, "NotImplemented", "HITReviewPolicy"),
+        ({"HITReviewPolicy": {"PolicyName": "SimplePlurality/2011-09-01"}}, "InvalidParameterValue", "QuestionIds"),
+        ({"HITReviewPolicy": {"PolicyName": "Mine"}}, "InvalidParameterValue", "HITReviewPolicy.PolicyName"),
+        ({"HITLayoutId": "3" + "0" * 25}, "AWS.MissingParameters", "either Question or HITLayoutId"),
+        ({"MaxAssignments": 1_000_000_000}, "InsufficientFunds", "insufficient funds"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_stored(client, create_hit, members, code, named):
@@ -333,7 +337,22 @@ def test_after_all_this_the_books_are_right(client, create_hit, work_on):
     call_command("invariants")
 
 
-def test_what_is_not_built_says_so(client):
-    with pytest.raises(client.exceptions.RequestError) as refused:
-        client.list_qualification_requests()
-    assert code_of(refused) == "NotImplemented"
+def test_every_operation_of_the_model_is_there():
+    assert set(BY_NAME) == set(wire.service().operation_names)
+
+
+LAYOUT = "<p>${text}</p><form><input name='a'></form>"
+
+
+def test_a_layout_makes_the_question(client, requester, make_project):
+    project = make_project(requester=requester, template=LAYOUT)
+    about = TYPE | {"LifetimeInSeconds": 60, "HITLayoutId": ids.written(project.public_id)}
+    hit = client.create_hit(**about, HITLayoutParameters=[{"Name": "text", "Value": "<b>a ]]> b</b>"}])["HIT"]
+
+    assert hit["HITLayoutId"] == about["HITLayoutId"]
+    root = parse(hit["Question"])
+    assert root.findtext(f"{HTML}HTMLContent") == "<p><b>a ]]> b</b></p><form><input name='a'></form>"
+    for wrong in ([], [{"Name": "text", "Value": ""}, {"Name": "more", "Value": ""}]):
+        with pytest.raises(ClientError):
+            client.create_hit(**about, HITLayoutParameters=wrong)
+    assert Hit.objects.count() == 1

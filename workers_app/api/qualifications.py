@@ -54,7 +54,7 @@ class GrantIn(Input):
 
 class GrantOut(serializers.Serializer):
     worker = serializers.CharField(help_text="The worker's name as your organisation knows it.")
-    value = serializers.IntegerField()
+    value = serializers.IntegerField(allow_null=True)
     granted_at = serializers.DateTimeField()
 
 
@@ -62,7 +62,7 @@ class HeldOut(serializers.Serializer):
     qualification = serializers.UUIDField(source="qualification.public_id")
     name = serializers.CharField(source="qualification.name")
     description = serializers.CharField(source="qualification.description")
-    value = serializers.IntegerField()
+    value = serializers.IntegerField(allow_null=True)
     granted_at = serializers.DateTimeField()
 
 

@@ -10,6 +10,7 @@ from core.errors import Conflict, Invalid
 from workers_app.models import Grant, Qualification, Worker
 
 LARGEST_VALUE = 2**31 - 1
+LONGEST_NAME = 200
 
 
 def create_qualification(
@@ -22,8 +23,8 @@ def create_qualification(
 ) -> Qualification:
     """Raises `Invalid`, and `Conflict` where the organisation has one of this name."""
     errors = {}
-    if not 0 < len(name.strip()) <= 120:
-        errors["name"] = "1 to 120 characters."
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        errors["name"] = f"1 to {LONGEST_NAME} characters."
     if kind not in (Qualification.Kind.VALUE, Qualification.Kind.LIST):
         errors["kind"] = "value or list."
     if can_request and kind == Qualification.Kind.LIST:
@@ -47,8 +48,8 @@ def change_qualification(
     can_request: bool | None = None,
 ) -> Qualification:
     name = qualification.name if name is None else name.strip()
-    if not 0 < len(name) <= 120:
-        raise Invalid(errors={"name": "1 to 120 characters."})
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise Invalid(errors={"name": f"1 to {LONGEST_NAME} characters."})
     changes: dict[str, Any] = {"name": name} | ({} if description is None else {"description": description})
     if can_request is not None:
         if can_request and qualification.kind != Qualification.Kind.VALUE:
@@ -63,8 +64,8 @@ def change_qualification(
     return qualification
 
 
-def grant_qualification(*, qualification: Qualification, worker: Worker, value: int = 1) -> Grant:
-    if not -LARGEST_VALUE <= value <= LARGEST_VALUE:
+def grant_qualification(*, qualification: Qualification, worker: Worker, value: int | None = 1) -> Grant:
+    if value is not None and not -LARGEST_VALUE <= value <= LARGEST_VALUE:
         raise Invalid(errors={"value": "A whole number of at most 31 bits."})
     grant, _ = Grant.objects.update_or_create(qualification=qualification, worker=worker, defaults={"value": value})
     return grant

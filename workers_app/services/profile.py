@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import Invalid
 from workers_app.models import Worker
 
-FIELDS = {"country", "languages", "accepts_distressing", "accepts_messages"}
+FIELDS = {"country", "subdivision", "languages", "accepts_distressing", "accepts_messages"}
 
 
 def change_worker(*, worker: Worker, **changes: Any) -> Worker:

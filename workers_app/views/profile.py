@@ -33,6 +33,7 @@ def my_data(request: HttpRequest, worker: Worker) -> HttpResponse:
     """What requirements look at, and the worker's qualifications."""
     said = {
         "country": worker.country,
+        "subdivision": worker.subdivision,
         "languages": ", ".join(worker.languages),
         "accepts_distressing": worker.accepts_distressing,
         "accepts_messages": worker.accepts_messages,

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core.errors import DomainError
 from marketplace.models import Membership
 from mturk.services.keys import create_access_key
+from mturk.services.sandbox import sandbox_for
 from users.models import User
 
 
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no account {email}. Make one: manage.py create_user {email} --role requester")
         world = "sandbox" if sandbox else "live"
+        if sandbox:
+            sandbox_for(user=user)
         member = Membership.objects.filter(user=user, requester__world=world).order_by("pk").first()
         if member is None:
             raise CommandError(f"{email} is no member of a {world} requester.")

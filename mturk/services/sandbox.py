@@ -1,0 +1,48 @@
+"""The sandbox of a requester: an organisation of its own with the same people, play money, and Amazon's fees."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from core import money
+from marketplace.models import Membership, Requester
+from payments.services.deposits import confirm_deposit, request_deposit
+from users.models import User
+
+#: The currency code for tests (ISO 4217), and what Amazon's sandbox always said was there.
+CURRENCY = "XTS"
+PLAY_MONEY = 10_000 * money.MICROS
+#: Amazon's fees: of the reward, more from so many assignments of a HIT on, and never less than a cent.
+FEE_BASIS_POINTS, FEE_OF_MANY, MANY = 2000, 4000, 10
+LEAST_FEE = 10_000
+
+
+def is_sandbox(requester: Requester) -> bool:
+    return requester.world == Requester.World.SANDBOX
+
+
+@transaction.atomic
+def sandbox_for(*, user: User) -> Requester:
+    """The sandbox in which `user` is a manager or owner, made where there is none."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    found = Membership.objects.filter(
+        user=user, requester__world=Requester.World.SANDBOX, role__in=["owner", "manager"]
+    ).select_related("requester")
+    if member := found.order_by("pk").first():
+        return member.requester
+    live = Requester.objects.filter(memberships__user=user, world=Requester.World.LIVE).order_by("pk").first()
+    name = f"{live.name if live else user.email}"[:100] + " (sandbox)"
+    made = Requester.objects.create(name=name, currency=CURRENCY, world=Requester.World.SANDBOX)
+    Membership.objects.create(requester=made, user=user, role=Membership.Role.OWNER)
+    confirm_deposit(deposit=request_deposit(requester=made, amount=PLAY_MONEY, reference="play money"), by=None)
+    return made
+
+
+def fee_of(reward: int, *, is_many: bool) -> int:
+    """Amazon's fee on one assignment, in micros, rounded half up to the cent.
+
+    >>> fee_of(100_000, is_many=False), fee_of(1_000_000, is_many=True), fee_of(10_000, is_many=False)
+    (20000, 400000, 10000)
+    """
+    cents = (reward * (FEE_OF_MANY if is_many else FEE_BASIS_POINTS) // 10_000 + LEAST_FEE // 2) // LEAST_FEE
+    return max(LEAST_FEE, cents * LEAST_FEE)
