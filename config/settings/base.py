@@ -120,8 +120,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 #: Encrypt the secrets of access keys: the first seals, all of them open. Empty: SECRET_KEY does.
 ACCESS_KEY_SECRETS: list[str] = ENV.list("ACCESS_KEY_SECRETS", [])
 
-#: Mechanical Turk's dialect: the largest question, test or answer key in bytes of UTF-8, and whether an ExternalQuestion
-#: may be http (always allowed on this machine).
+#: Mechanical Turk's dialect: the largest question, test or answer key in bytes of UTF-8, and whether an
+#: ExternalQuestion may be http (always allowed on this machine).
 MTURK_QUESTION_BYTES = ENV.int("MTURK_QUESTION_BYTES", 65_535)
 MTURK_HTTP_QUESTIONS = ENV.bool("MTURK_HTTP_QUESTIONS", False)
 #: Where messages for an SNS topic go: `arn=https://address`, with commas between them.

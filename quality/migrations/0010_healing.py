@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("core", "0007_policy_violation"),
-        ("marketplace", "0016_repairs"),
+        ("marketplace", "0018_repairs"),
         ("quality", "0009_quick_lists"),
         ("workers_app", "0002_requests"),
     ]

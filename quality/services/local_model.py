@@ -19,7 +19,7 @@ from scipy import sparse
 from core.errors import DomainError
 from marketplace.models import Media
 from marketplace.services.design import MEDIA_PREFIX
-from marketplace.services.media import media_addresses
+from marketplace.services.media import stored_media
 
 FOLDS = 5
 #: Labelled items that a model needs, and of a class to be learned at all.
@@ -139,15 +139,15 @@ def _pictures(rows: Sequence[Mapping[str, Any]], requester_id: int) -> dict[int,
     found: dict[int, np.ndarray] = {}
     for start in range(0, len(rows), 500):
         values = {place: list(rows[place].values()) for place in range(start, min(start + 500, len(rows)))}
-        own = media_addresses(requester_id=requester_id, values=[one for row in values.values() for one in row])
-        ids = {address.removeprefix(MEDIA_PREFIX) for address in own.values()}
+        own = stored_media(requester_id=requester_id, values=[one for row in values.values() for one in row])
+        ids = {file.address.removeprefix(MEDIA_PREFIX) for file in own.values()}
         stored = {
             f"{MEDIA_PREFIX}{media.public_id}": media
             for media in Media.objects.filter(public_id__in=ids, content_type__startswith="image/")
         }
         for place, row in values.items():
             for value in row:
-                media = stored.get(own.get(value, "")) if isinstance(value, str) else None
+                media = stored.get(own[value].address) if isinstance(value, str) and value in own else None
                 if media is not None and (vector := _features_of(media)) is not None:
                     found[place] = vector
                     break

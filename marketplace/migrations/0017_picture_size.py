@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("marketplace", "0015_tour"),
+        ("marketplace", "0016_given_back"),
     ]
 
     operations = [

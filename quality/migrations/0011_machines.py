@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('marketplace', '0015_tour'),
-        ('quality', '0009_quick_lists'),
+        ('quality', '0010_healing'),
     ]
 
     operations = [

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("marketplace", "0015_tour")]
+    dependencies = [("marketplace", "0017_picture_size")]
 
     operations = [
         migrations.AddField(
