@@ -70,7 +70,7 @@ class TakenOut(serializers.Serializer):
     items = serializers.IntegerField()
 
 
-class AskIn(Input):
+class AskMachineIn(Input):
     machine = serializers.UUIDField()
 
 
@@ -162,7 +162,7 @@ class Predictions(Endpoint):
 
 
 class AskMachine(Endpoint):
-    @act("write", takes=AskIn, gives=OperationOut, status=202, keyed=True, tag="machines")
+    @act("write", takes=AskMachineIn, gives=OperationOut, status=202, keyed=True, tag="machines")
     def post(self, request: Request, batch_id: uuid.UUID, data: dict[str, Any]) -> Operation:
         """Ask a machine that has an address about all items of a batch (managers)."""
         batch = batch_for(request, batch_id, "manager")
