@@ -19,7 +19,6 @@ import numpy as np
 from scipy.special import expit, logit
 
 from quality.estimators import default_estimator
-from quality.estimators.calibration import Ceiling
 from quality.estimators.confidence import by_gold
 from quality.estimators.em import prepare, run
 from quality.estimators.encode import Answers, encode, encode_gold
@@ -111,7 +110,7 @@ class Belief:
     pooled: np.ndarray
     confusions: np.ndarray
     b: float
-    ceiling: Ceiling
+    most: float
 
 
 def believe(crowd: Crowd, keep: np.ndarray) -> Belief:
@@ -128,12 +127,10 @@ def believe(crowd: Crowd, keep: np.ndarray) -> Belief:
     # Gold has run through the same rule, so all of its answers speak.
     kept = np.ones(len(part.item), bool)
     calibration, confidence = by_gold(part, gold, kept, log_prior, held_out[gold.rows], held_out, label)
-    ceiling = calibration.ceiling
-    assert ceiling is not None
     tempered = log_prior + calibration.b * (held_out - log_prior)
     spread = np.exp(tempered - tempered.max(axis=1, keepdims=True))
     spread /= spread.sum(axis=1, keepdims=True)
-    return Belief(spread, label, np.clip(confidence, 0, 1), fit.pooled, fit.confusions, calibration.b, ceiling)
+    return Belief(spread, label, np.clip(confidence, 0, 1), fit.pooled, fit.confusions, calibration.b, calibration.most)
 
 
 @dataclass
@@ -153,11 +150,10 @@ def adaptive(crowd: Crowd, tau: float, eps: float | None = 0.005) -> Replayed:
         is_open &= (belief.confidence < tau) & (many < most)
         rows = np.flatnonzero(is_open)
         if eps is not None and len(rows):
-            stated, wanted = belief.ceiling.above(belief.confidence[rows]), float(belief.ceiling.above(tau))
-            spread = belief.spread[rows, belief.label[rows]]
+            held = np.array([belief.spread[rows, belief.label[rows]], belief.confidence[rows] / belief.most])
+            spread, sure = logit(np.clip(held, 1e-6, 1 - 1e-6))
             # tau is about confidence; looking ahead is about the spread: the same distance in logits.
-            away = logit(np.clip(wanted, 1e-6, 1 - 1e-6)) - logit(np.clip(stated, 1e-6, 1 - 1e-6))
-            goal = expit(logit(np.clip(spread, 1e-6, 1 - 1e-6)) + away) if wanted < 1 else 2.0
+            goal = expit(logit(tau / belief.most) + spread - sure) if tau < belief.most else 2.0
             is_open[rows] = ~are_futile(belief.spread[rows], belief.pooled, belief.label[rows], eps, belief.b, goal)
         if not is_open.any():
             break

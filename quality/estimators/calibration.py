@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -52,19 +52,18 @@ class Ceiling:
         """What the `confidence` (I,) is worth."""
         return np.interp(confidence, self.stated, self.expected)
 
-    def above(self, confidence: np.ndarray | float) -> np.ndarray:
-        """The stated confidence that is worth so much; 1 where no label may be that sure."""
-        return np.interp(confidence, self.expected, self.stated, right=1.0)
-
 
 @dataclass(frozen=True)
 class Calibration:
-    """What one answer is worth: exponent b of the evidence, from n_gold gold items, and whether that was enough."""
+    """What one answer is worth: exponent b of the evidence, from n_gold gold items, and whether that was enough.
+
+    `most` is the confidence that no label can go beyond.
+    """
 
     b: float
     n_gold: int
     calibrated: bool
-    ceiling: Ceiling | None = field(default=None, compare=False, repr=False)
+    most: float = 1.0
 
 
 def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:
@@ -92,6 +91,15 @@ def exponent_weights(likelihoods: np.ndarray) -> np.ndarray:
     """
     score = likelihoods - 2 * (np.log(GRID) - np.log(0.6)) ** 2
     return np.exp(score - logsumexp(score))
+
+
+def independence(likelihoods: np.ndarray, at_one: float) -> float:
+    """P(errors are independent given the truth, so that b = 1) against any b with its prior, each as likely before.
+
+    From the gold log-likelihood under each exponent of `GRID`, and `at_one`.
+    """
+    prior = -2 * (np.log(GRID) - np.log(0.6)) ** 2
+    return float(expit(at_one - logsumexp(likelihoods + prior) + logsumexp(prior)))
 
 
 def tempered(log_prior: np.ndarray, evidence: np.ndarray, winner: np.ndarray, weights: np.ndarray) -> np.ndarray:

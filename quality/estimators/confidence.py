@@ -16,6 +16,7 @@ from quality.estimators.calibration import (
     exponent_weights,
     features,
     gold_likelihood,
+    independence,
     label_share,
     tempered,
     thinned_gold,
@@ -96,7 +97,11 @@ def by_gold(
 
     of_gold = stated(at_gold, gold_votes, gold_joint, gold_winner)
     ceiling = Ceiling.fit(of_gold, right)
-    return replace(calibration, ceiling=ceiling), ceiling.under(stated(log_prior, answers.votes, joint, winner))
+    shared = ceiling.under(stated(log_prior, answers.votes, joint, winner))
+    # Where gold does not speak against the model's own word, that counts too.
+    alone = independence(likelihoods, gold_likelihood(gold_joint, gold.accepted))
+    most = alone + (1 - alone) * float(ceiling.expected[-1])
+    return replace(calibration, most=most), alone * label_share(joint, winner) + (1 - alone) * shared
 
 
 def _safe_logit(probability: np.ndarray) -> np.ndarray:

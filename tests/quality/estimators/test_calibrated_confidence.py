@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from quality.estimators import HierarchicalDawidSkene
-from quality.estimators.calibration import GRID, Ceiling, Correctness, exponent_weights, thinned_gold
+from quality.estimators.calibration import GRID, Ceiling, Correctness, exponent_weights, independence, thinned_gold
 from quality.estimators.conformal import conformal_sets, conformal_threshold
 from quality.estimators.em import prepare, run
 from quality.estimators.encode import encode, encode_gold
@@ -147,6 +147,15 @@ def test_the_exponent_prior_is_centred_on_six_tenths():
     assert GRID[weights.argmax()] == pytest.approx(0.6, abs=0.03)
 
 
+def test_gold_tells_whether_errors_are_independent():
+    at_one = {"yes": -5.0, "no": -25.0}
+
+    found = {name: independence(-5 - 20 * (GRID - 0.6) ** 2, value) for name, value in at_one.items()}
+
+    assert found["yes"] > 0.5
+    assert found["no"] < 1e-6
+
+
 def test_correctness_learns_a_margin_that_means_nothing():
     rng = np.random.default_rng(0)
     margin, votes, label = rng.normal(3, 2, 2000), np.zeros(2000), np.zeros(2000, int)
@@ -173,14 +182,11 @@ def test_the_ceiling_leaves_unsure_labels_alone_and_keeps_the_order():
     of_gold, right = np.full(50, 0.98), np.arange(50) >= 2
     confidence = np.linspace(0, 1, 300)
 
-    ceiling = Ceiling.fit(of_gold, right)
-    found = ceiling.under(confidence)
+    found = Ceiling.fit(of_gold, right).under(confidence)
 
     np.testing.assert_allclose(found[confidence < 0.8], confidence[confidence < 0.8], atol=1e-3)
     assert (found <= confidence + 1e-12).all()
     assert (np.diff(found) >= 0).all()
-    np.testing.assert_allclose(ceiling.above(found), confidence, atol=1e-6)
-    assert ceiling.above(np.array([0.999])) == 1
 
 
 def test_conformal_sets_keep_their_promise():
