@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 
@@ -23,7 +24,7 @@ class DomainError(Exception):
     message = _("This cannot be done.")
 
     def __init__(
-        self, message: str | None = None, *, code: str | None = None, errors: Mapping[str, str] | None = None
+        self, message: str | Promise | None = None, *, code: str | None = None, errors: Mapping[str, str] | None = None
     ) -> None:
         self.message = str(message or self.message)  # written now, in the language of whoever asked
         self.code = code or self.code

@@ -315,7 +315,7 @@ def send_due_to_experts() -> int:
     due = due.exclude(healings__cause=Healing.Cause.EXPERTS)
     sent = 0
     for batch in due.select_related("project__requester").order_by("pk")[:MOST_AT_ONCE]:
-        qualification = Qualification.objects.filter(public_id=design_of(batch).rules.experts).first()
+        qualification = Qualification.objects.filter(public_id=str(design_of(batch).rules.experts)).first()
         if qualification is None or not disputed_hits(batch):
             continue
         try:

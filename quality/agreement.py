@@ -86,7 +86,12 @@ class Said:
 
 def said_about(batch: Batch, question: Question) -> Said:
     """The newest word of each worker on each item; one whose weight is gone says nothing."""
-    asked = {"project": batch.project_id, "question": question.name, "batch": batch.pk, "most": MOST_JUDGMENTS}
+    asked: dict[str, Any] = {
+        "project": batch.project_id,
+        "question": question.name,
+        "batch": batch.pk,
+        "most": MOST_JUDGMENTS,
+    }
     with connection.cursor() as cursor:
         cursor.execute(NEWEST, asked)
         newest: dict[tuple[int, str, int], tuple[Any, ...]] = {}

@@ -132,7 +132,9 @@ def start_for(project: Project) -> Start:
     """What a project's rules, its table and its workers so far say."""
     wish = Wish()
     schema = schema_of(project.questions)
-    facts = next((row.upload_facts for row in project.batches.order_by("-pk")[:1] if row.upload_facts), {})
+    facts: dict[str, Any] = next(
+        (row.upload_facts for row in project.batches.order_by("-pk")[:1] if row.upload_facts), {}
+    )
     rows = facts.get("hits")
     if isinstance(rows, int) and rows > 0:
         wish = replace(wish, items=rows)

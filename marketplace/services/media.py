@@ -296,7 +296,10 @@ def stored_media(*, requester_id: int, values: Iterable[Any]) -> dict[str, Store
         found = {url: Stored(f"{MEDIA_PREFIX}{public_id}", *shape) for url, public_id, *shape in rows}
     if own:
         asked = {value: UUID(value.removeprefix(MEDIA_PREFIX)) for value in own}
-        rows = ready.filter(public_id__in=asked.values()).values_list("public_id", "width", "height")
-        known = {public_id: shape for public_id, *shape in rows}
-        found |= {value: Stored(value, *known[public_id]) for value, public_id in asked.items() if public_id in known}
+        known = {media.public_id: media for media in ready.filter(public_id__in=asked.values())}
+        found |= {
+            value: Stored(value, known[public_id].width, known[public_id].height)
+            for value, public_id in asked.items()
+            if public_id in known
+        }
     return found

@@ -107,7 +107,9 @@ def list_reviewable_hits(key: AccessKey, members: Members) -> dict[str, Any]:
 
 def list_hits_for_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
     named = members["QualificationTypeId"]
-    if named not in requirements.SYSTEM and not Qualification.objects.filter(public_id=ids.read(named)).exists():
+    its_id = ids.read(named)
+    is_known = its_id is not None and Qualification.objects.filter(public_id=its_id).exists()
+    if named not in requirements.SYSTEM and not is_known:
         raise does_not_exist("QualificationType", named)
     asking = HitType.objects.filter(
         requester=key.requester, requirements__contains=[{"QualificationTypeId": named}]

@@ -224,9 +224,8 @@ def _fit(
         answered = _all(shards, "step", found)
         return reduce(add, [statistics for statistics, _ in answered]), sum(value for _, value in answered)
 
-    nobody = Answers(
-        np.zeros(0, int), plan.workers, plan.classes, *(np.zeros(0, np.int32) for _ in range(3)), np.zeros(0)
-    )
+    nothing = np.zeros(0, np.int32)
+    nobody = Answers(np.zeros(0, int), plan.workers, plan.classes, nothing, nothing, nothing, np.zeros(0))
     found, n_iter, objective = settle(plan.setup(nobody), said, step, float(n_answers))
     if not all(_all(shards, "finish")):
         raise NumericError("A posterior is not finite.")

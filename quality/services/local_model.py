@@ -177,7 +177,7 @@ def picture_features(content: bytes) -> np.ndarray:
     cell = np.arange(SIDE) * CELLS // SIDE
     place = (cell[:, None] * CELLS + cell[None, :]) * TURNS + np.minimum(turn.astype(int), TURNS - 1)
     edges = np.bincount(place.ravel(), size.ravel(), CELLS * CELLS * TURNS)
-    edges /= np.linalg.norm(edges) + 1e-6
+    edges = edges / (np.linalg.norm(edges) + 1e-6)
     shades = shade.reshape(16, 2, 16, 2).mean(axis=(1, 3)).ravel()
     colours = np.concatenate([np.histogram(small[..., n], 8, (0, 1))[0] for n in range(3)]) / SIDE**2
     return np.concatenate([3 * edges, shades - shades.mean(), colours])

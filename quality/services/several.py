@@ -52,7 +52,9 @@ def deliver_as(*, project: Project, delivers: str, groups_by: str | None = None,
     Invalid
         Another word, or a qualification that is not the organisation's or that workers cannot ask for.
     """
-    if groups_by is not None and not group_choices(project).filter(public_id=_uuid(groups_by)).exists():
+    chosen = _uuid(groups_by) if groups_by is not None else None
+    is_known = chosen is not None and group_choices(project).filter(public_id=chosen).exists()
+    if groups_by is not None and not is_known:
         raise Invalid(
             errors={
                 "groups_by": _("A qualification of yours that workers can ask for: only they put themselves there.")
@@ -122,7 +124,8 @@ def _shared(question: Question, said: Sequence[tuple[str, int, float, str]]) -> 
 def _distribution(question: Question, said: Sequence[tuple[str, int, float, str]]) -> dict[str, Any]:
     """Shares and counts by label. Of several labels at once: the share of answers that name each."""
     if question.kind == "multilabel":
-        yes, total = defaultdict(float), defaultdict(float)
+        yes: dict[str, float] = defaultdict(float)
+        total: dict[str, float] = defaultdict(float)
         for part, label, weight, _group in said:
             total[part] += weight
             yes[part] += weight * (label == 1)

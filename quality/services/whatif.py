@@ -212,7 +212,8 @@ def _truth(batch: Batch, question: Question, log: Log) -> dict[int, set[int]]:
     )
     for row in audited.exclude(answer=None).only("hit_id", "part", "answer"):
         if (item := by_key.get((row.hit_id, row.part))) is not None:
-            found[item] = {class_of(question, row.part, row.answer)}
+            said = class_of(question, row.part, row.answer)
+            found[item] = set() if said is None else {said}
     return found
 
 
@@ -357,7 +358,7 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
     start = np.flatnonzero(np.r_[True, row[order][1:] != row[order][:-1]])
     rank = np.empty(len(log), int)
     rank[order] = np.arange(len(log)) - np.repeat(start, np.diff(np.r_[start, len(log)]))
-    is_vote = scenario.method == "majority"
+    is_vote, target = scenario.method == "majority", scenario.target or 0.0
     worker = np.searchsorted(fitted.workers, log.worker)
     rates = np.log(np.maximum(fitted.confusions, 1e-9))
     evidence = np.zeros((len(items), size))
@@ -381,8 +382,8 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
         used[at] += 1
         best = (evidence[at] if is_vote else prior + evidence[at]).argmax(axis=1)
         label[at], sure[at] = best, share[np.arange(len(at)), best]
-        open_[at] = ~((sure[at] >= scenario.target) & (used[at] >= scenario.least))
-    short = int((sure < (scenario.target or 0)).sum())
+        open_[at] = ~((sure[at] >= target) & (used[at] >= scenario.least))
+    short = int((sure < target).sum())
     kept = Labels(items, label, sure, fitted.workers, fitted.confusions, fitted.prior, fitted.b, fitted.status)
     outcome = _outcome(past, log, [kept], paused)
     judgments = int(used.sum())

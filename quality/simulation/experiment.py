@@ -160,7 +160,7 @@ def run(
         tell(f"stopping at {target:g}")
     swept = []
     for value in values:
-        turned = replace(recipe, **{slider: value})
+        turned = replace(recipe, **{slider: value})  # type: ignore[arg-type]
         others = [draw(turned, seed) for seed in range(crowds)]
         theirs = [uniform_gold(crowd.truth, gold, seed) for seed, crowd in enumerate(others)]
         rows = []

@@ -36,7 +36,8 @@ def ask_until_settled(
     summed = np.zeros((n_classes, n_classes))
     certain = np.eye(n_classes)
     known = known or {}
-    asked, posterior = np.zeros(n_items, int), {}
+    asked = np.zeros(n_items, int)
+    posterior: dict[int, np.ndarray] = {}
     waiting = list(range(n_items))
     while waiting:
         still = []

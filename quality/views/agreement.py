@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +144,10 @@ def studio_crowd(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
     return render(request, "batch/crowd.html", crumbs | context)
 
 
+def _mark(place: Sequence[float], words: str) -> tuple[float, float, str]:
+    return float(place[0]), float(place[1]), words
+
+
 def _map_chart(crowd: CrowdMap, codes: dict[int, str], question: Question) -> charts.Chart:
     most = max(one.answers for one in crowd.workers)
     css = {"watched": "f-warn", "paused": "f-bad"}
@@ -153,10 +157,11 @@ def _map_chart(crowd: CrowdMap, codes: dict[int, str], question: Question) -> ch
         for index, one in enumerate(crowd.workers)
     ]  # fmt: skip
     at = crowd.at
-    marks = [(*map(float, at.perfect), _("always right")), (*map(float, at.random), _("at random"))]
+    marks = [_mark(at.perfect, _("always right")), _mark(at.random, _("at random"))]
     if len(question.classes) <= 4:
         for word, place in zip(question.classes, at.always, strict=True):
-            marks.append((*map(float, place), _("always “%s”") % (_("can't tell") if word == CANT_TELL else word)[:16]))
+            name = (_("can't tell") if word == CANT_TELL else word)[:16]
+            marks.append(_mark(place, _("always “%s”") % name))
     rows = [
         (codes[one.worker_id], charts.number(one.answers), f"{one.right * 100:.0f} %", f"{one.distance:.2f}")
         for one in crowd.workers
