@@ -19,7 +19,7 @@ FOR_PROGRAMS = {
         "lifecycle.accept.accept_named",
     ): "Teams hand out named HITs by program; people take the next.",
     ("api-revise", "lifecycle.submit.revise"): "For replays of recorded crowds.",
-    ("api-predictions", "lifecycle.machines.send_predictions"): "What a model says of each item; it is a program that says it.",
+    ("api-predictions", "lifecycle.machines.send_predictions"): "A model is a program.",
     ("api-batch-rows", "lifecycle.post_row.post_row"): "One row as it arises; on the page a table of one row is added.",
 }
 
