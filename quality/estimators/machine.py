@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 #: Fewer checks say nothing about a machine.
 LEAST_CHECKS = 50
@@ -93,7 +93,7 @@ def lower_bound(right: float, wrong: float, error: float = ERROR) -> float:
     >>> round(lower_bound(59, 0), 3)
     0.95
     """
-    return float(beta.ppf(error, right, wrong + 1)) if right > 0 else 0.0
+    return float(betaincinv(right, wrong + 1, error)) if right > 0 else 0.0
 
 
 def assess(truth: np.ndarray, said: np.ndarray, score: np.ndarray | None, n_classes: int) -> Trust:
@@ -124,7 +124,7 @@ def assess(truth: np.ndarray, said: np.ndarray, score: np.ndarray | None, n_clas
     pooled = np.full((n_classes, n_classes), (1 - mean) / max(n_classes - 1, 1))
     np.fill_diagonal(pooled, mean)
     confusion = (counts + STRENGTH * pooled) / (counts.sum(axis=1, keepdims=True) + STRENGTH)
-    upper = float(beta.ppf(1 - ERROR, hits + 1, n - hits)) if hits < n else 1.0
+    upper = float(betaincinv(hits + 1, n - hits, 1 - ERROR)) if hits < n else 1.0
     return Trust(
         checked=n,
         right=hits,
