@@ -7,9 +7,11 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 
 from config import postgres
 from tests.support.browser import chromium
+from tests.support.template import migrated
 
 # How long an example takes says how busy the machine is, not whether it is right.
 hypothesis.settings.register_profile("touchstone", deadline=None)
@@ -24,7 +26,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings):
     if settings.ENV.str("DATABASE_URL", ""):
         yield
         return
-    with postgres.running(settings.TEST_DATA_DIR, durable=False):
+    with postgres.running(settings.TEST_DATA_DIR, durable=False) as cluster:
+        connection.settings_dict["TEST"]["TEMPLATE"] = migrated(cluster)
         yield
 
 
