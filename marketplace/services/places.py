@@ -87,6 +87,15 @@ def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **c
     return assignment
 
 
+def give_up_own_ahead(assignment: Assignment) -> None:
+    """What a page fetched ahead for its worker does not stand in the way of their late answer to the same HIT."""
+    ahead = Assignment.objects.select_for_update(no_key=True).filter(
+        hit=assignment.hit_id, worker=assignment.worker_id, state=Assignment.State.ACCEPTED, is_ahead=True
+    )
+    for place in ahead:
+        give_up_place(place, Assignment.State.LAPSED, uncount=True)
+
+
 # Funded places that nothing needs any more: the HIT takes no more answers, and neither an undecided assignment
 # nor a rejection that may still be turned round stands on them.
 RELEASE = """

@@ -19,7 +19,7 @@ from core.states import move
 from marketplace.errors import AlreadyFinal, AnswerInvalid, DeadlinePassed, NotYours
 from marketplace.models import Answer, Assignment
 from marketplace.schema import Schema
-from marketplace.services.places import count_open_place, lock_places, retake_lapsed, retake_place
+from marketplace.services.places import count_open_place, give_up_own_ahead, lock_places, retake_lapsed, retake_place
 
 #: An answer can be taken back for this long after its first version, however often it is changed.
 LONGEST_UNDO = timedelta(seconds=60)
@@ -181,10 +181,11 @@ def _submit_late(assignment: Assignment, raw: bytes, sha256: bytes, parsed: dict
     if assignment.state == Assignment.State.ACCEPTED:  # the clock has not looked yet: the place is still theirs
         count_open_place(assignment, -1)
         is_placed = True
-    elif assignment.state == Assignment.State.LAPSED:  # shown by a page that had lost its connection
-        is_placed = retake_lapsed(assignment)
     else:
-        is_placed = retake_place(assignment)
+        give_up_own_ahead(assignment)
+        # It lapsed where it was shown by a page that had lost its connection.
+        has_lapsed = assignment.state == Assignment.State.LAPSED
+        is_placed = retake_lapsed(assignment) if has_lapsed else retake_place(assignment)
     if is_placed:
         move(assignment, Assignment.State.SUBMITTED, submitted_at=now, active_seconds=parsed.get("seconds"))
         return _add_version(assignment, 1, raw, sha256, parsed, now, is_late=True)

@@ -153,6 +153,17 @@ def test_it_is_kept_where_the_place_is_taken(lapsed, make_worker):
     assert broken() == []
 
 
+def test_what_the_page_fetched_ahead_meanwhile_does_not_stand_in_its_way(lapsed):
+    assignment = lapsed(places=1)
+    ahead = accept_ahead(worker=assignment.worker, batch=assignment.batch)
+    assert ahead.hit_id == assignment.hit_id
+
+    assert submit(assignment=assignment, raw=body(digit="one")).has_place
+    assert Assignment.objects.get(pk=ahead.assignment_id).state == "lapsed"
+    assert assignment.hit.assignments.filter(holds=True).count() == 1
+    assert broken() == []
+
+
 def test_nobody_has_the_same_hit_twice_by_it(lapsed):
     assignment = lapsed(places=2)
     again = accept(worker=assignment.worker, batch=assignment.batch)

@@ -352,11 +352,11 @@ def test_two_who_post_the_same_id_at_once_get_one_hit(standing, monkeypatch):
     calls = []
     real = posting_rows.write
 
-    def late(batch, row):
+    def late(batch, row, places):
         calls.append(row)
         if len(calls) == 1:
             raise IntegrityError("duplicate key value violates unique constraint hit_external_id_once")
-        return real(batch, row)
+        return real(batch, row, places)
 
     monkeypatch.setattr(posting_rows, "write", late)
     assert post_row(batch=batch, data={"text": "x"}, external_id="7").hit == first.hit
