@@ -61,7 +61,8 @@ NEEDED = {"img": ("src", "alt"), "area": ("alt",), "map": ("name",)}
 #: They would lead out of the frame, or meet names of its page.
 UNSHOWN = {"rel", "target", "name", "usemap"}
 LINKS = ("href", "src", "cite", "longdesc")
-SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+UNSEEN = re.compile(r"[\0- ]")  # browsers leave these out before they look for the scheme
 ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 XML_OWN = frozenset({"amp", "lt", "gt", "quot", "apos"})
 XMLNS = "http://www.w3.org/1999/xhtml"
@@ -96,7 +97,7 @@ def _check(element: etree._Element, allowed: frozenset[str], within: str) -> Non
         key = str(attribute).rpartition("}")[2]
         if key not in known:
             raise broken(f"The attribute {key} is not allowed on <{name}>.")
-        scheme = SCHEME.match(str(value)) if key in LINKS else None
+        scheme = SCHEME.match(UNSEEN.sub("", str(value))) if key in LINKS else None
         if scheme and scheme[1].lower() not in {"http", "https", "mailto"}:
             raise broken(f"{key} of <{name}> must be an address of the web.")
     for key in NEEDED.get(name, ()):
@@ -132,9 +133,7 @@ def shown(text: str) -> SafeString:
     html = nh3.clean(
         text,
         tags=set(INSIDE) - {"area", "map"},
-        attributes={
-            name: set(keys | COMMON) - {"rel", "target", "name", "usemap"} for name, keys in ATTRIBUTES.items()
-        },
+        attributes={name: set(keys | COMMON) - UNSHOWN for name, keys in ATTRIBUTES.items()},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
