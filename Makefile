@@ -4,7 +4,7 @@ N ?= 2
 VENV := .venv/bin
 BOOTSTRAP := $(PYTHON) config/bootstrap.py
 
-.PHONY: help setup run test check static-checks bench pictures drills reset requirements
+.PHONY: help setup run test check static-checks bench pictures clients drills reset requirements
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -22,7 +22,7 @@ setup:
 test:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser
-	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill and not quiet and not pace" $(ARGS)
+	@$(VENV)/python -m pytest -n $(N) --dist loadgroup -m "not drill and not quiet and not pace and not clients" $(ARGS)
 	@$(if $(ARGS),,$(VENV)/python -m pytest -m "drill or quiet" -p no:randomly)
 
 #: make check    style, layers, types, migrations, tests
@@ -48,6 +48,12 @@ pictures:
 	@$(BOOTSTRAP) develop
 	@$(BOOTSTRAP) browser
 	@PICTURES=1 $(VENV)/python -m pytest -q -p no:randomly tests/look/test_pictures.py
+
+#: make clients  the tools of Mechanical Turk, installed into var/clients, against this server
+clients:
+	@$(BOOTSTRAP) develop
+	@$(BOOTSTRAP) browser
+	@$(VENV)/python -m pytest -m clients -p no:randomly $(ARGS)
 
 #: make drills   fault drills at full length: kills real processes, some minutes
 drills:

@@ -5,7 +5,9 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 class StaticStorage(CompressedManifestStaticFilesStorage):
     # Only in our own modules: comments of packages speak of imports that are not there.
+    _imports = CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1]  # type: ignore[attr-defined]
     patterns = (
         *CompressedManifestStaticFilesStorage.patterns,
-        ("touchstone/*.js", CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1]),  # type: ignore[attr-defined]
+        ("touchstone/*.js", _imports),
+        ("mturk/crowd/*.js", _imports),
     )

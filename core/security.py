@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 NONCE = "<nonce>"  # stands in a policy for the nonce of the request
+FRAMES = "<frames>"  # stands for the host on which pages of others are shown in frames
 Policy = Mapping[str, Sequence[str]]
 
 
@@ -46,7 +47,8 @@ def build_policy(policy: Policy, nonce: str | None) -> str:
     """The header's value; without a nonce its placeholder is left out."""
     parts = []
     for directive, sources in policy.items():
-        named = [f"'nonce-{nonce}'" if source == NONCE else source for source in sources if nonce or source != NONCE]
+        stands_for = {NONCE: nonce and f"'nonce-{nonce}'", FRAMES: settings.FRAME_ORIGIN}
+        named = [named for source in sources if (named := stands_for.get(source, source))]
         parts.append(" ".join([directive, *named]))
     return "; ".join(parts)
 

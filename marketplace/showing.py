@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from marketplace.schema import Schema
 from marketplace.selectors import Design
+from marketplace.services.accepting import Place
 from marketplace.services.media import stored_media
 from marketplace.templating import Stored, compile_template, shown
 from marketplace.widgets import ADDRESSES, Widget, widgets_of
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A place that is shown in a frame of its own. Without an address: the site has no host for frames.
+
+    `nonce` tells messages of this frame from those of others, `height` is in pixels (0 fits the window), `host` is
+    whose page it is where it is not shown by us.
+    """
+
+    address: str = ""
+    nonce: str = ""
+    height: int = 0
+    host: str = ""
+
+
+#: Asked in turn whether a place has a frame. Apps that stand above add theirs when they are loaded.
+FRAMES: list[Callable[[HttpRequest, Place], Frame | None]] = []
+
+
+def frame_of(request: HttpRequest, place: Place) -> Frame | None:
+    return next((frame for ask in FRAMES if (frame := ask(request, place)) is not None), None)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ class MturkConfig(AppConfig):
     verbose_name = "Mechanical Turk"
 
     def ready(self) -> None:
-        """The sweep stands below this app and cannot know its steps by itself."""
+        """The sweep and the work page stand below this app and cannot know its steps and frames by themselves."""
         from lifecycle.clock import add_step
+        from marketplace.showing import FRAMES
+        from mturk.frames.showing import frame_of
         from mturk.services import changes, hits, notifications, tokens
 
         add_step("mturk expiry", hits.expire_due, 1.0)
         add_step("mturk changes", changes.act_on_changes, 1.0)
         add_step("mturk notifications", notifications.deliver_due, 1.0, is_long=True)
         add_step("mturk tokens", tokens.forget_old_tokens, 600.0)
+        FRAMES.append(frame_of)

@@ -221,3 +221,30 @@ class RequestToken(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+
+class PendingAnswer(models.Model):
+    """What was posted in an assignment's name without its frame's ticket: nothing, until the worker confirms it."""
+
+    assignment = models.OneToOneField(
+        "marketplace.Assignment", primary_key=True, on_delete=models.CASCADE, related_name="pending_answer"
+    )
+    fields = models.JSONField(help_text="[[name, value], ...]")
+    received_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"waiting for {self.assignment}"
+
+
+class AnswerFile(models.Model):
+    """A file that a worker handed in with a FileUploadAnswer."""
+
+    assignment = models.ForeignKey("marketplace.Assignment", on_delete=models.CASCADE, related_name="answer_files")
+    question = models.CharField(max_length=1000)
+    key = models.CharField(max_length=80, unique=True)
+    size = models.BigIntegerField()
+    file = models.FileField(upload_to="answers/%Y/%m")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.key

@@ -11,6 +11,8 @@ from lxml import etree
 
 from mturk.errors import RequestError
 from mturk.form import Form, read_form
+from mturk.frames.page import media_in
+from mturk.hosts import is_same_site
 
 SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/"
 #: Root and its schema, as the namespace must name it.
@@ -88,6 +90,10 @@ def _external(root: etree._Element) -> Asked:
     allowed = ("https", "http") if is_http_fine else ("https",)
     if parts.scheme not in allowed or not parts.hostname:
         raise RequestError("InvalidParameterValue", f"ExternalURL must be an https address: {url}")
+    if is_same_site(url, settings.SITE_URL):
+        raise RequestError(
+            "InvalidParameterValue", f"ExternalURL must lie on a site of your own, not on this one: {url}"
+        )
     return Asked("ExternalQuestion", url)
 
 
@@ -118,3 +124,34 @@ def form_of(text: str) -> Form | None:
         if root.tag == f"{name}QuestionForm":
             return read_form(root, name, unreadable)
     return None
+
+
+def html_of(text: str) -> str | None:
+    """The page of an HTMLQuestion, None of any other."""
+    root = parse(text)
+    return (root.findtext(f"{HTML}HTMLContent") or "") if root.tag == f"{HTML}HTMLQuestion" else None
+
+
+def height_of(text: str) -> int:
+    """Pixels; 0 fits the window."""
+    root = parse(text)
+    for name in (HTML, EXTERNAL):
+        if (found := root.findtext(f"{name}FrameHeight")) is not None:
+            return min(int(found), 100_000)
+    return 0
+
+
+def external_of(text: str) -> str | None:
+    """The address of an ExternalQuestion, None of any other."""
+    root = parse(text)
+    return (
+        (root.findtext(f"{EXTERNAL}ExternalURL") or "").strip() if root.tag == f"{EXTERNAL}ExternalQuestion" else None
+    )
+
+
+def media_of(text: str) -> list[str]:
+    """Addresses of pictures, sounds and films that a question of ours to show names."""
+    if form := form_of(text):
+        formatted = [piece.text for part in form.parts for piece in part.content if piece.kind == "formatted"]
+        return [*form.media, *media_in(" ".join(formatted))]
+    return media_in(html_of(text) or "")

@@ -71,6 +71,9 @@ def pytest_unconfigure(config):
     skipped = reporter.stats.get("skipped", [])
     browser = [report for report in skipped if "browser" in report.keywords]
     dataset = [report for report in skipped if "no data set" in str(report.longrepr)]
+    templates = [report for report in skipped if "no shared folder" in str(report.longrepr)]
+    if templates:
+        reporter.write_line(f"NOT RUN: {len(templates)} TESTS OF SHARED TEMPLATES", red=True, bold=True)
     if browser:
         reporter.write_line(f"NOT RUN: {len(browser)} BROWSER TESTS, for want of a Chromium", red=True, bold=True)
     if dataset:

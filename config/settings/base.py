@@ -19,9 +19,13 @@ DATA_DIR = (BASE_DIR / (ENV.str("DATA_DIR", "") or "var")).resolve()
 PROCESS = ENV.str("TOUCHSTONE_PROCESS", "command")
 
 DEBUG = False
-ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+#: Names under which Amazon's tools look for Mechanical Turk (manage.py mturk_proxy leads them here).
+AMAZON_HOSTS = ["mturk-requester.us-east-1.amazonaws.com", "mturk-requester-sandbox.us-east-1.amazonaws.com"]
+ALLOWED_HOSTS = [*ENV.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]), *AMAZON_HOSTS]
 CSRF_TRUSTED_ORIGINS: list[str] = ENV.list("CSRF_TRUSTED_ORIGINS", [])
 SITE_URL = ENV.str("SITE_URL", f"http://127.0.0.1:{ENV.str('PORT', '') or 8000}")
+#: Where pages of requesters are shown in frames: another name of this server, no path. Empty: they are not shown.
+FRAME_ORIGIN = ENV.str("FRAME_ORIGIN", "").rstrip("/")
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -56,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.metrics.RequestMetricsMiddleware",
+    "mturk.hosts.HostsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.security.SecurityHeadersMiddleware",
     "core.api.shortcut.ApiMiddleware",
@@ -104,7 +109,7 @@ SECURE_CSP = {
     "connect-src": ["'self'"],
     "manifest-src": ["'self'"],
     "worker-src": ["'self'"],
-    "frame-src": ["'self'"],
+    "frame-src": ["'self'", "<frames>"],
     "form-action": ["'self'"],
     "frame-ancestors": ["'none'"],
     "base-uri": ["'none'"],

@@ -3,10 +3,12 @@
 import secrets
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATA_DIR, ENV, STORAGES
+from config.settings.base import DATA_DIR, ENV, FRAME_ORIGIN, SITE_URL, STORAGES
 
 DEBUG = ENV.bool("DEBUG", False)
 DEMO = ENV.bool("DEMO", True)
+# One process under two names: the site is 127.0.0.1, frames are localhost.
+FRAME_ORIGIN = FRAME_ORIGIN or (SITE_URL.replace("//127.0.0.1", "//localhost") if "//127.0.0.1" in SITE_URL else "")
 
 
 def _kept_secret() -> str:

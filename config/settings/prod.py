@@ -1,10 +1,12 @@
 """A site for the public, behind TLS. Everything that is secret or particular to the site has to be given."""
 
+from urllib.parse import urlsplit
+
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ENV, LOGGING, SITE_URL
+from config.settings.base import AMAZON_HOSTS, ENV, FRAME_ORIGIN, LOGGING, SITE_URL
 
 SECRET_KEY = ENV.str("SECRET_KEY")
-ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS")
+ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS") + AMAZON_HOSTS + ([urlsplit(FRAME_ORIGIN).hostname] if FRAME_ORIGIN else [])
 CSRF_TRUSTED_ORIGINS = ENV.list("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SITE_URL.startswith("https://") else [])
 
 # TLS ends at the proxy, which must set this header itself and drop what a client sent.

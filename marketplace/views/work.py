@@ -32,7 +32,7 @@ from marketplace.selectors import assignments_of_worker, design_of
 from marketplace.services.accepting import Place, place_of
 from marketplace.services.drafts import keep_draft
 from marketplace.services.submitting import take_back
-from marketplace.showing import show_item
+from marketplace.showing import frame_of, show_item
 from marketplace.views.worker import for_workers, open_places, open_to
 from marketplace.widgets import read_form
 from quality.services.suggesting import draw_suggestion, shown_on
@@ -123,7 +123,7 @@ def work_next(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> Http
         told = {"code": refusal.code, "detail": refusal.message}
     # Its time begins when it is opened, and is the batch's then.
     opened = {"left": batch.assignment_seconds}
-    html = [render_to_string("work/stage.html", _stage(place, batch) | opened, request) for place in found]
+    html = [render_to_string("work/stage.html", _stage(request, place, batch) | opened, request) for place in found]
     return JsonResponse({"ids": [str(place.public_id) for place in found], "html": html, **told})
 
 
@@ -167,7 +167,7 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     context = {
         "list": list_of(batch),
         "is_preview": assignment.is_ahead and assignment.state == State.ACCEPTED,
-        "stages": [_stage_of(one, last if one == assignment else None) for one in _sheet(worker, assignment)],
+        "stages": [_stage_of(request, one, last if one == assignment else None) for one in _sheet(worker, assignment)],
         "project": batch.project,
         "batch": batch,
         "place": place_of(assignment),
@@ -203,9 +203,9 @@ def _sheet(worker: Worker, first: Assignment) -> list[Assignment]:
     return [first, *rows.order_by("pk")[: size - 1]]
 
 
-def _stage_of(assignment: Assignment, last: Answer | None) -> dict[str, Any]:
+def _stage_of(request: HttpRequest, assignment: Assignment, last: Answer | None) -> dict[str, Any]:
     """The stage of a place on this page: with the answer that was given before, and with what is typed so far."""
-    stage = _stage(place_of(assignment), assignment.batch, (last.data or {}).get("answers") if last else None)
+    stage = _stage(request, place_of(assignment), assignment.batch, (last.data or {}).get("answers") if last else None)
     if draft := getattr(assignment, "draft", None):
         stage["draft"] = orjson.dumps([int(draft.saved_at.timestamp() * 1000), draft.fields]).decode()
     if last and assignment.state == State.SUBMITTED:
@@ -221,18 +221,22 @@ def _left(assignment: Assignment) -> float:
     return ((assignment.decide_at if is_back else assignment.deadline) - timezone.now()).total_seconds()  # type: ignore[operator]
 
 
-def _stage(place: Place, batch: Batch, answers: dict[str, Any] | None = None) -> dict[str, Any]:
+def _stage(request: HttpRequest, place: Place, batch: Batch, answers: dict[str, Any] | None = None) -> dict[str, Any]:
     """What `work/stage.html` needs: the same for every place; `answers` are those that were given before."""
     design = design_of(batch)
+    frame = frame_of(request, place)
     suggested = shown_on(place.assignment_id) if answers is None else {}
     shown = show_item(design, place.data, batch.project.requester_id, answers or suggested or None)
     return {
         "place": place,
+        "frame": frame,
         "left": max(0, round((place.deadline - timezone.now()).total_seconds())),
-        "content": shown.content,
+        "content": "" if frame else shown.content,
         "is_suggested": bool(suggested),
         # On a page of several HITs each has ids of its own.
-        "widgets": [replace(widget, number=f"{widget.number}-{place.public_id}") for widget in shown.widgets],
+        "widgets": []
+        if frame
+        else [replace(widget, number=f"{widget.number}-{place.public_id}") for widget in shown.widgets],
         "page_size": design.rules.page_size,
         "urls": {name: reverse(view, args=[place.public_id]) for name, view in VIEWS.items()},
     }

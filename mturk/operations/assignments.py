@@ -13,10 +13,11 @@ from lifecycle.decide import approve
 from marketplace.models import Answer, Assignment, Requester
 from mturk import answers, ids, people, status
 from mturk.errors import RequestError, does_not_exist
-from mturk.models import AccessKey
+from mturk.models import AccessKey, AnswerFile
 from mturk.operations.hits import hit_of, hits_of
 from mturk.operations.hits import told as told_hits
 from mturk.paging import Page
+from mturk.services import files
 from mturk.services.decisions import refuse
 
 Members = Mapping[str, Any]
@@ -70,10 +71,14 @@ def get_file_upload_url(key: AccessKey, members: Members) -> dict[str, Any]:
     assignment = assignment_of(key.requester, members["AssignmentId"])
     if assignment.state not in status.ANSWERED:
         raise wrong_state("Submitted,Approved,Rejected")
-    raise RequestError(
-        "InvalidParameterValue",
-        f"QuestionIdentifier: {members['QuestionIdentifier']} has no file in the answer of this assignment.",
-    )
+    question = members["QuestionIdentifier"]
+    kept = AnswerFile.objects.filter(assignment=assignment, question=question).order_by("-pk").first()
+    if kept is None:
+        raise RequestError(
+            "InvalidParameterValue",
+            f"QuestionIdentifier: {question} has no file in the answer of this assignment.",
+        )
+    return {"FileUploadURL": files.link_to(kept)}
 
 
 def wrong_state(allowed: str) -> RequestError:

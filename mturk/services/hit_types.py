@@ -10,16 +10,20 @@ import orjson
 from django.db import transaction
 
 from core import money
+from core.errors import Invalid
 from marketplace.models import Batch, Requester
+from marketplace.schema import Schema
 from marketplace.services import posting
 from marketplace.services.projects import create_project
-from mturk import answers, requirements
+from mturk import answers, derive, requirements
 from mturk.amounts import micros
 from mturk.errors import RequestError
 from mturk.models import HitType, Standing
 from mturk.services import sandbox
 
 YEAR, MONTH = 31_536_000, 2_592_000
+#: Batches that one HIT type may have, one for each set of questions.
+MOST_STANDINGS = 20
 #: Assignments of one requester's batch that a worker may hold at once.
 MOST_HELD = 25
 
@@ -71,29 +75,56 @@ def find_or_make_type(*, requester: Requester, members: Mapping[str, Any]) -> Hi
     return found
 
 
-def standing_batch(*, hit_type: HitType, assignments: int = 1) -> Batch:
-    """Where the HITs of this type are posted: made, or made anew where it was closed. In a sandbox, HITs of many
-    assignments have a batch of their own, since their fee is another."""
+def standing_batch(*, hit_type: HitType, question: str = "", assignments: int = 1) -> Batch:
+    """Where the HITs of this type that ask the same as `question` are posted: made, or made anew where it was closed.
+
+    What a question asks beside its fields is derived from it. Where nearly every HIT asks something else, as with
+    answers that are data themselves, the later ones ask for their fields alone. In a sandbox, HITs of many assignments
+    have a batch of their own, since their fee is another.
+    """
     is_many = assignments >= sandbox.MANY and sandbox.is_sandbox(hit_type.requester)
-    asked = hashlib.sha256(orjson.dumps([*answers.QUESTIONS, is_many] if is_many else answers.QUESTIONS)).hexdigest()
-    about = {"hit_type": hit_type, "questions_hash": asked}
-    found = Standing.objects.filter(**about).select_related("batch__project__requester").first()
+    questions = questions_for(question)
+    found = _standing(hit_type, questions, is_many)
+    known = Standing.objects.filter(hit_type=hit_type)
+    if found is None and questions != answers.QUESTIONS and known.count() >= MOST_STANDINGS:
+        questions = answers.QUESTIONS
+        found = _standing(hit_type, questions, is_many)
     if found is not None and found.batch.takes_more:
         return found.batch
-    return _make_batch(about, is_many=is_many)
+    return _make_batch(hit_type, questions, is_many=is_many)
+
+
+def _standing(hit_type: HitType, questions: list[dict[str, Any]], is_many: bool) -> Standing | None:
+    rows = Standing.objects.filter(hit_type=hit_type, questions_hash=_hash(questions, is_many))
+    return rows.select_related("batch__project__requester").first()
+
+
+def _hash(questions: list[dict[str, Any]], is_many: bool) -> str:
+    return hashlib.sha256(orjson.dumps([*questions, is_many] if is_many else questions)).hexdigest()
+
+
+def questions_for(question: str) -> list[dict[str, Any]]:
+    """The fields as they come, and what can be derived; the fields alone where the market refuses the rest."""
+    derived = derive.questions_from(question) if question else []
+    questions = [*answers.QUESTIONS, *derived]
+    try:
+        Schema.from_json(questions)
+    except Invalid:
+        return answers.QUESTIONS
+    return questions
 
 
 @transaction.atomic
-def _make_batch(about: dict[str, Any], *, is_many: bool) -> Batch:
-    hit_type = HitType.objects.select_for_update().get(pk=about["hit_type"].pk)
-    found = Standing.objects.filter(**about).select_related("batch__project__requester").first()
+def _make_batch(hit_type: HitType, questions: list[dict[str, Any]], *, is_many: bool) -> Batch:
+    hit_type = HitType.objects.select_for_update().get(pk=hit_type.pk)
+    found = _standing(hit_type, questions, is_many)
     if found is not None and found.batch.takes_more:  # somebody made it this moment
         return found.batch
     project = found.batch.project if found is not None else create_project(
         requester=hit_type.requester,
         name=hit_type.title.strip(),
         summary=hit_type.description[:300],
-        questions=answers.QUESTIONS,
+        questions=questions,
         rules=_rules(hit_type),
     )  # fmt: skip
     batch = posting.create_batch(project=project, is_standing=True)
@@ -102,6 +133,7 @@ def _make_batch(about: dict[str, Any], *, is_many: bool) -> Batch:
         Batch.objects.filter(pk=batch.pk).update(fee=sandbox.fee_of(batch.reward, is_many=is_many))
         batch.refresh_from_db(fields=["fee"])
     posting.open_published(batch=batch, hits=0, levels=[0])
+    about = {"hit_type": hit_type, "questions_hash": _hash(questions, is_many)}
     Standing.objects.update_or_create(**about, defaults={"batch": batch})
     return Batch.objects.select_related("project__requester").get(pk=batch.pk)
 

@@ -21,12 +21,14 @@ from lifecycle.post_row import post_row
 from marketplace.models import Assignment, Batch, Hit, HitData
 from marketplace.services import posting
 from marketplace.services.judging import purse_of, purses_of
+from marketplace.services.media import ask_for
 from marketplace.services.places import release_unneeded
 from mturk import ids, policies, status
 from mturk.errors import RequestError
 from mturk.models import HitType, MturkHit
-from mturk.questions import read_question
+from mturk.questions import media_of, read_question
 from mturk.services import watching
+from mturk.services.files import forget_files
 from mturk.services.hit_types import YEAR, in_range, standing_batch
 from payments.services.escrow import give_back, lock_purses
 
@@ -66,11 +68,14 @@ def post_hit(
         policies.read_known_answers(assignment_policy)
     if hit_policy is not None:
         policies.read_plurality(hit_policy)
-    batch = standing_batch(hit_type=hit_type, assignments=assignments)
+    batch = standing_batch(hit_type=hit_type, question=question, assignments=assignments)
     # Equal questions have equal rows; the question itself stays beside, since rows are what workers are shown.
     data = {"question": asked.kind, "sha256": hashlib.sha256(question.encode()).hexdigest()}
     _need_the_money(batch, assignments)
     posted = post_row(batch=batch, data=data, places=assignments)
+    if addresses := media_of(question):
+        # Fetched for whoever is shown it; the HIT does not wait, since programs expect it to be there at once.
+        ask_for(requester=hit_type.requester, addresses=[addresses])
     now = clock.now()
     row = MturkHit.objects.create(
         hit=posted.hit,
@@ -218,6 +223,7 @@ def delete_hit(*, row: MturkHit) -> None:
     _stop(row, is_over=False)
     MturkHit.objects.filter(pk=row.pk).update(disposed_at=clock.now())
     watching.note(row, "HITDisposed")
+    forget_files(hit_id=row.pk)
 
 
 @transaction.atomic
@@ -234,7 +240,8 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
         return
     if Assignment.objects.filter(hit=row.pk).exists():
         raise RequestError("InvalidHITState", "This HIT has been accepted before. Its type cannot be changed any more.")
-    old, new = _batch(row), standing_batch(hit_type=hit_type, assignments=row.hit.max_assignments)
+    asked = {"question": row.question, "assignments": row.hit.max_assignments}
+    old, new = _batch(row), standing_batch(hit_type=hit_type, **asked)
     posting.lock_open(new)
     places = row.hit.funded
     lock_purses([purse_of(old), purse_of(new)])

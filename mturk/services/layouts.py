@@ -1,16 +1,15 @@
-"""HIT layouts: the template of a project of the requester's, with a value put in for each `${name}`."""
+"""HIT layouts: the template of a project of the requester's, with a value for each `${name}` or `task.input.name`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
+from core.errors import Invalid
 from marketplace.models import Project, Requester
 from mturk import ids
 from mturk.errors import RequestError
+from mturk.layouts import fill, names_in
 from mturk.questions import HTML, check_size
-
-PLACE = re.compile(r"\$\{([^{}]+)\}")
 
 
 def question_of(*, requester: Requester, layout_id: str, parameters: Sequence[Mapping[str, str]]) -> str:
@@ -25,12 +24,14 @@ def question_of(*, requester: Requester, layout_id: str, parameters: Sequence[Ma
     if project is None or not project.template.strip():
         raise RequestError("InvalidParameterValue", f"HITLayout {layout_id} does not exist.")
     values = {one["Name"].strip(): one["Value"] for one in parameters}
-    wanted = {name.strip() for name in PLACE.findall(project.template)}
-    for name in sorted(wanted - set(values)):
+    wanted = set(names_in(project.template))
+    for name in sorted(wanted - {name.partition(".")[0] for name in values} - set(values)):
         raise RequestError("AWS.MissingParameters", f"HITLayoutParameters: the layout asks for {name}.")
-    for name in sorted(set(values) - wanted):
-        raise RequestError("InvalidParameterValue", f"HITLayoutParameters: the layout has no {name}.")
-    html = PLACE.sub(lambda found: values[found[1].strip()], project.template)
+    try:
+        html = fill(project.template, values)
+    except Invalid as wrong:
+        where, why = next(iter(wrong.errors.items()))
+        raise RequestError("InvalidParameterValue", f"HITLayoutParameters: {where}: {why}") from None
     question = (
         f'<?xml version="1.0" encoding="UTF-8"?><HTMLQuestion xmlns="{HTML.strip("{}")}"><HTMLContent><![CDATA['
         f"{html.replace(']]>', ']]]]><![CDATA[>')}]]></HTMLContent><FrameHeight>0</FrameHeight></HTMLQuestion>"

@@ -226,9 +226,10 @@ ACTS: dict[str, tuple[str, Where]] = {
     "staff_setting_change": ("staff", lambda m: {"name": "SIGNUP"}),
 }
 #: Pages that need to be asked about something (`?project=`); tests/marketplace/test_message_pages.py opens them.
-ABOUT = {"my_message_new", "studio_message_new"}
+ABOUT = {"my_message_new", "studio_message_new", "frame_state", "frame_confirm"}
 #: Ways on, which lead elsewhere and show nothing of anybody.
 WAYS = {"enter", "enter_any", "media", "choose_language", "choose_direction", "csp_report"}
+WAYS |= {"mturk_file", "mturk_submit", "mturk_preview", "mturk_tasks"}  # tests/mturk/test_frames.py
 #: Pages of allauth in our look, as somebody who is not signed in and as somebody who is.
 ENTRANCE = [
     "account_login",

@@ -81,3 +81,15 @@ def work_on(make_worker):
         return assignment
 
     return make
+
+
+@pytest.fixture
+def frame_site(transactional_db, settings):
+    """The address of the site; frames are on the other name of the same server."""
+    from tests.mturk.frames_site import serving
+
+    with serving() as port:
+        settings.SITE_URL = f"http://127.0.0.1:{port}"
+        settings.FRAME_ORIGIN = f"http://localhost:{port}"
+        settings.MTURK_HTTP_QUESTIONS = True
+        yield settings.SITE_URL

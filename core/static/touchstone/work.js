@@ -2,6 +2,7 @@
 import { $, $$, words, fields, valueOf, look, collect, wrong, problem, focusOn, held, fill, settle, isTyping, pickByKey } from "./answers.js";
 import { Away, post, handIn, withdraw, pump, wire, onWire, lost, idle } from "./outbox.js";
 import { frame, zoomByKey } from "./picture.js";
+import { frameIn, onFrames, sized } from "./frames.js";
 
 const main = $("#main"), board = $("[data-sheet]"), size = +main.dataset.size;
 let sheet = $$("form.stage", board); // what is on screen: one HIT, or a page of them
@@ -171,7 +172,7 @@ function toast(content, seconds) {
 }
 
 function submitAll() {
-  if (!sheet.length) return;
+  if (!sheet.length || sheet.some(frameIn)) return; // a page in a frame hands itself in
   const first = sheet.map(wrong).find(Boolean);
   if (first) { focusOn(first); return say($("[data-error]", first).textContent); }
   hand(sheet.map((form) => [form, { answers: collect(form) }]));
@@ -310,7 +311,7 @@ function ready() {
   $("[data-leave]").action = sheet[0].dataset.return;
   $("[data-page-acts]").hidden = sheet.length < 2;
   board.classList.toggle("several", sheet.length > 1);
-  sheet.forEach((form) => { look(form); frame(form); });
+  sheet.forEach((form) => { look(form); frame(form); sized(form); });
   tick();
   const first = fields(sheet[0]).find((field) => !field.hidden);
   const typed = first && $("textarea, input[type=text]", first);
@@ -401,6 +402,15 @@ document.addEventListener("keydown", (event) => {
   const key = `button[data-key="${CSS.escape(event.key.toLowerCase())}"]`;
   const button = $(key, form) ?? $$(key).pop();
   if (button) { event.preventDefault(); button.click(); }
+});
+
+// A page in a frame was handed in: the next one comes.
+onFrames((form) => {
+  if (!sheet.includes(form) || form.dataset.done) return;
+  form.dataset.done = "1";
+  earn(form);
+  tell("sent", form);
+  drop(form);
 });
 
 // --- the connection

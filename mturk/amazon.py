@@ -1,0 +1,9 @@
+"""URLs under Amazon's own names, which tools that cannot be told another one reach by `manage.py mturk_proxy`."""
+
+from django.urls import path
+
+from mturk import views
+
+handler400 = handler403 = handler404 = handler500 = "mturk.frames.views.frame.in_a_word"
+
+urlpatterns = [path("", views.endpoint, name="amazon")]
