@@ -114,14 +114,12 @@ def _of_html(source: str) -> Iterable[Derived | None]:
         elif kind == "range":
             yield _number(name, "value" if how == "ticked" else "fields", box)
     for (kind, name), labels in groups.items():
-        box, _, how = kind.partition(":")
-        yield _chosen(name, how, labels, several=box == "checkbox")
+        shape, _, how = kind.partition(":")
+        yield _chosen(name, how, labels, several=shape == "checkbox")
     for select in root.iter("select"):
-        labels = [
-            (one.get("value") if one.get("value") is not None else one.text_content()) for one in select.iter("option")
-        ]
+        labels = [one.get("value", str(one.xpath("string()"))) for one in select.iter("option")]
         how = "value" if _in_crowd_form(select) else "fields"
-        wanted = [label.strip() for label in labels if label and label.strip()]
+        wanted = [label.strip() for label in labels if label.strip()]
         yield _chosen(select.get("name") or "", how, wanted, several=select.get("multiple") is not None)
     yield from _of_crowd(root)
 

@@ -6,7 +6,7 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import AMAZON_HOSTS, ENV, FRAME_ORIGIN, LOGGING, SITE_URL
 
 SECRET_KEY = ENV.str("SECRET_KEY")
-ALLOWED_HOSTS = ENV.list("ALLOWED_HOSTS") + AMAZON_HOSTS + ([urlsplit(FRAME_ORIGIN).hostname] if FRAME_ORIGIN else [])
+ALLOWED_HOSTS = [*ENV.list("ALLOWED_HOSTS"), *AMAZON_HOSTS, urlsplit(FRAME_ORIGIN).hostname or ""]
 CSRF_TRUSTED_ORIGINS = ENV.list("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SITE_URL.startswith("https://") else [])
 
 # TLS ends at the proxy, which must set this header itself and drop what a client sent.

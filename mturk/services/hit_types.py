@@ -133,8 +133,9 @@ def _make_batch(hit_type: HitType, questions: list[dict[str, Any]], *, is_many: 
         Batch.objects.filter(pk=batch.pk).update(fee=sandbox.fee_of(batch.reward, is_many=is_many))
         batch.refresh_from_db(fields=["fee"])
     posting.open_published(batch=batch, hits=0, levels=[0])
-    about = {"hit_type": hit_type, "questions_hash": _hash(questions, is_many)}
-    Standing.objects.update_or_create(**about, defaults={"batch": batch})
+    Standing.objects.update_or_create(
+        hit_type=hit_type, questions_hash=_hash(questions, is_many), defaults={"batch": batch}
+    )
     return Batch.objects.select_related("project__requester").get(pk=batch.pk)
 
 

@@ -240,8 +240,8 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
         return
     if Assignment.objects.filter(hit=row.pk).exists():
         raise RequestError("InvalidHITState", "This HIT has been accepted before. Its type cannot be changed any more.")
-    asked = {"question": row.question, "assignments": row.hit.max_assignments}
-    old, new = _batch(row), standing_batch(hit_type=hit_type, **asked)
+    old = _batch(row)
+    new = standing_batch(hit_type=hit_type, question=row.question, assignments=row.hit.max_assignments)
     posting.lock_open(new)
     places = row.hit.funded
     lock_purses([purse_of(old), purse_of(new)])

@@ -67,7 +67,8 @@ def review_results(*, requester: Requester, by: User, text: str) -> Imported:
     acts: list[tuple[int, Assignment, str]] = []
     passed = 0
     for line, row, yes, no in marked:
-        assignment = found.get(names[row["AssignmentId"]])  # type: ignore[call-overload]
+        public_id = names[row["AssignmentId"]]
+        assignment = found.get(public_id) if public_id else None
         to = State.REJECTED if no else State.APPROVED
         if yes and no:
             errors[f"line {line}"] = "Approve and Reject are both filled. Leave one empty."

@@ -214,12 +214,9 @@ def receive_unsealed(request: HttpRequest) -> HttpResponse:
     fields = fields_in(request)
     name = next((value for field, value in fields if field == "assignmentId"), "")
     public_id = ids.read(name)
-    assignment = (
-        Assignment.objects.filter(public_id=public_id, hit__mturk__isnull=False)
-        .select_related("hit__mturk", "batch")
-        .first()
-    )
-    if public_id is None or assignment is None:
+    rows = Assignment.objects.filter(hit__mturk__isnull=False).select_related("hit__mturk", "batch")
+    assignment = rows.filter(public_id=public_id).first() if public_id else None
+    if assignment is None:
         return told(request, _("There is no such assignment. Accept the HIT before you hand it in."), status=404)
     try:
         keep_pending(assignment=assignment, fields=fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -83,9 +84,10 @@ def show_file(request: HttpRequest, token: str) -> FileResponse:
 def hits_of_group(request: HttpRequest, worker: Worker, group_id: str = "") -> HttpResponse:
     """The addresses that clients print, by HIT group or HIT type: to the list of work, at this work."""
     public_id = ids.read(group_id or request.GET.get("groupId", ""))
-    found = HitType.objects.filter(public_id=public_id) | HitType.objects.filter(group_id=public_id)
-    hit_type = get_object_or_404(found) if public_id else None
-    batch = open_to(worker).filter(mturk_standing__hit_type=hit_type).order_by("-pk").first() if hit_type else None
+    if public_id is None:
+        return redirect("find_work")
+    hit_type = get_object_or_404(HitType, Q(public_id=public_id) | Q(group_id=public_id))
+    batch = open_to(worker).filter(mturk_standing__hit_type=hit_type).order_by("-pk").first()
     if batch is None:
         return redirect("find_work")
     return redirect(f"{reverse('find_work')}?{urlencode({'q': batch.project.name})}")
