@@ -176,7 +176,7 @@ def answers_from(question: str, entries: Iterable[Entry]) -> dict[str, Any]:
     """The derived answers in what was posted, by name of the question; what does not fit is left out."""
     fields: dict[str, list[str]] = {}
     for name, value, kind in entries:
-        if kind != "none":
+        if kind not in ("none", "other"):  # a text beside the labels is none of them
             fields.setdefault(name, []).append(value)
     told = _task_answers(fields)
     found: dict[str, Any] = {}

@@ -155,13 +155,14 @@ def test_larry(page, frame_site, requester, make_worker, proxied, tmp_path):
     assert "larry" in json.dumps(reviewed["said"]) and reviewed["status"] == ["Approved"]
 
 
-def test_psiturk(page, frame_site, requester, make_worker, proxied):
-    script = [str(installed("psiturk") / "bin/python"), str(HERE / "psiturk_client.py")]
+@pytest.mark.parametrize("name", ["psiturk", "dallinger"])
+def test_an_external_page(name, page, frame_site, requester, make_worker, proxied):
+    script = [str(installed(name) / "bin/python"), str(HERE / f"{name}_client.py")]
     with other_host(lambda path, body: OUTSIDE) as (origin, _heard):
         hit = json.loads(run(*script, "publish", f"{origin}/ad", env=proxied).splitlines()[-1])["hit"]
         row = MturkHit.objects.select_related("hit__batch").get(hit__data_row__public_id=ids.read(hit))
         stage = opened(page, frame_site, make_worker(country="US"), row)
-        stage.frame.frame_locator("iframe").get_by_label("Say").press_sequentially("psi")
+        stage.frame.frame_locator("iframe").get_by_label("Say").press_sequentially("a word")
         keys(page, "Enter")
         assert stage.handed_in().state == Assignment.State.SUBMITTED
 

@@ -8,6 +8,7 @@ import json
 import httpx
 import pytest
 from django.conf import settings
+from django.test import Client
 
 from lifecycle.digest import digest_due
 from mturk import answers, ids
@@ -403,7 +404,7 @@ def test_a_question_form_is_checked_filled_and_becomes_xml(page, frame_site, req
     assert stage.errors == []
 
 
-def test_the_two_names_serve_what_is_theirs(frame_site, requester, make_worker, client):
+def test_the_two_names_serve_what_is_theirs(frame_site):
     frames = settings.FRAME_ORIGIN
     assert httpx.get(f"{frames}/f/nonsense/").status_code == 404
     assert httpx.get(f"{frame_site}/f/nonsense/").status_code == 404
@@ -439,7 +440,8 @@ def test_a_ticket_ends_with_the_session_and_is_of_one_worker(frame_site, request
     assert assignment.state == "accepted"
 
 
-def test_a_stranger_sees_nothing_of_a_frame(client, requester, make_worker):
+def test_a_stranger_sees_nothing_of_a_frame(requester, make_worker):
+    client = Client()
     assignment = taken(make_worker(), post(requester, html_question(PLAIN)))
     client.force_login(make_worker().user)
 
@@ -451,7 +453,8 @@ def test_a_stranger_sees_nothing_of_a_frame(client, requester, make_worker):
     assert refused.status_code == 409 and refused.json()["code"] == "nothing_waits"
 
 
-def test_addresses_that_clients_print_lead_to_the_work(client, requester, make_worker):
+def test_addresses_that_clients_print_lead_to_the_work(requester, make_worker):
+    client = Client()
     row = post(requester, html_question(PLAIN))
     client.force_login(make_worker().user)
     for public_id in (row.hit_type.public_id, row.hit_type.group_id):

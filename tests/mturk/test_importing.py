@@ -4,6 +4,7 @@ from unittest import mock
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
 from core.errors import Invalid
 from lifecycle.digest import digest_due
@@ -93,7 +94,7 @@ FILE = """<Question><QuestionIdentifier>scan</QuestionIdentifier><QuestionConten
 
 
 def test_a_file_is_had_by_a_link_for_a_minute_and_goes_with_its_hit(
-    requester, make_worker, client, django_capture_on_commit_callbacks, settings
+    requester, make_worker, django_capture_on_commit_callbacks, settings
 ):
     row = post(requester, form_question(FILE))
     assignment = taken(make_worker(), row)
@@ -101,12 +102,12 @@ def test_a_file_is_had_by_a_link_for_a_minute_and_goes_with_its_hit(
     kept = AnswerFile.objects.get()
     link = files.link_to(kept).removeprefix(settings.SITE_URL)
 
-    answer = client.get(link)
+    answer = Client().get(link)
     assert b"".join(answer.streaming_content) == b"<b>"
     assert answer["Content-Disposition"].startswith("attachment") and answer["X-Content-Type-Options"] == "nosniff"
-    assert client.get(link + "x").status_code == 404
+    assert Client().get(link + "x").status_code == 404
     with freeze(seconds=61):
-        assert client.get(link).status_code == 404
+        assert Client().get(link).status_code == 404
     with django_capture_on_commit_callbacks(execute=True):
         files.forget_files(hit_id=row.pk)
     assert not AnswerFile.objects.exists() and not kept.file.storage.exists(kept.file.name)
