@@ -542,6 +542,7 @@ class Healing(models.Model):
         COUNTED = "counted", "a worker's answers count again"
         KEY = "key", "a known answer was corrected"
         EXPERTS = "experts", "what stayed disputed went to experts"
+        MACHINE = "machine", "a machine may not answer alone any more"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="healings")
