@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from core.errors import Invalid
+from core.errors import Conflict
 from core.models import Operation
 from lifecycle.operations import run_to_end
 from lifecycle.train import ask_first, start_training
@@ -142,7 +142,7 @@ def test_known_answers_are_not_among_the_doubtful_or_the_next(texts):
 @pytest.mark.django_db
 def test_the_items_that_a_model_names_come_first(texts, make_batch):
     batch = make_batch(project=texts.batch.project, hits=12)
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict):
         ask_first(batch=batch, count=5, by=texts.owner)
     ids = list(Hit.objects.filter(batch=batch).values_list("pk", flat=True))
     Operation.objects.create(
