@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA_DIR = ROOT / "var" / "bench-mturk"
+from benchmarks.database import PROJECT, own_database
+
+DATA_DIR = PROJECT / "var" / "bench-mturk"
 MOST_SLOWER = 1.5
 #: Calls before the measured ones: caches of the process and of the server are warm then.
 WARM = 50
@@ -78,15 +76,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    os.environ |= {"DATA_DIR": str(DATA_DIR), "DJANGO_SETTINGS_MODULE": "config.settings.dev"}
-    sys.path.insert(0, str(ROOT))
-    from config import postgres
-
-    with postgres.running(DATA_DIR):
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, check=True)
-        import django
-
-        django.setup()
+    with own_database(DATA_DIR):
         from django.conf import settings
 
         settings.ALLOWED_HOSTS.append("testserver")

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA_DIR = ROOT / "var" / "bench-plans"
+from benchmarks.database import PROJECT, own_database
+
+DATA_DIR = PROJECT / "var" / "bench-plans"
 BIG = {
     "marketplace_hit",
     "marketplace_hitdata",
@@ -157,15 +155,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="every statement, with its text")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    os.environ |= {"DATA_DIR": str(DATA_DIR), "DJANGO_SETTINGS_MODULE": "config.settings.dev"}
-    sys.path.insert(0, str(ROOT))
-    from config import postgres
-
-    with postgres.running(DATA_DIR):
-        subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=ROOT, check=True)
-        import django
-
-        django.setup()
+    with own_database(DATA_DIR):
         from django.conf import settings
 
         settings.ALLOWED_HOSTS.append("testserver")

@@ -13,10 +13,8 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[1]
+from benchmarks.database import PROJECT, own_database
+
 DATA_DIR = PROJECT / "var/bench-publish"
 LEAST_RATIO = 0.30
 PIECE = 1 << 18
@@ -56,21 +55,13 @@ def main() -> int:
     parser.add_argument("--gold", type=float, default=0.0, help="share of rows that have a key")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    os.environ |= {"DATA_DIR": str(DATA_DIR), "DJANGO_SETTINGS_MODULE": "config.settings.dev"}
-    sys.path.insert(0, str(PROJECT))
-    from config import postgres
-
-    with postgres.running(DATA_DIR):
+    with own_database(DATA_DIR):
         found = run(options)
     print(json.dumps(found) if options.json else table(found))
     return 0 if found["ratio"] >= LEAST_RATIO else 1
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=PROJECT, check=True)
-    import django
-
-    django.setup()
     import psycopg
     from django.conf import settings
 

@@ -98,6 +98,11 @@ class _Frame:
     def text(self, css: str, x: float, y: float, words: str) -> None:
         self.marks.append(Mark("text", css, {"x": f"{x:.1f}", "y": f"{y:.1f}"}, words))
 
+    def text_beside(self, css: str, x: float, y: float, words: str, away: float) -> None:
+        """Words on the side of a point where there is more room."""
+        is_late = x > (self.left + self.right) / 2
+        self.text(f"{css} end".strip() if is_late else css, x + (-away if is_late else away), y, words)
+
     def grid(self, ticks: Sequence[float], written: Sequence[str]) -> None:
         drawn = "".join(f"M{self.left:.0f} {self.y(tick):.1f}H{self.right:.0f}" for tick in ticks)
         self.marks.append(Mark("path", "grid", {"d": drawn}))
@@ -212,14 +217,12 @@ def lines(
         frame.path(f"ln {one.css}".strip(), [(frame.x(x), frame.y(y)) for x, y in one.points])
     for x, y, words in dots:
         frame.dot("f-ink", frame.x(x), frame.y(y), 4.5)
-        late = frame.x(x) > (frame.left + frame.right) / 2
-        frame.text("strong end" if late else "strong", frame.x(x) + (-8 if late else 8), frame.y(y) + 14, words)
+        frame.text_beside("strong", frame.x(x), frame.y(y) + 14, words, 8)
     if now:
         x, y, bottom, top, words = now
         frame.path("ln acc", [(frame.x(x), frame.y(bottom)), (frame.x(x), frame.y(top))])
         frame.dot("f-acc", frame.x(x), frame.y(y), 4.5)
-        late = frame.x(x) > (frame.left + frame.right) / 2
-        frame.text("strong end" if late else "strong", frame.x(x) + (-8 if late else 8), frame.y(y) - 9, words)
+        frame.text_beside("strong", frame.x(x), frame.y(y) - 9, words, 8)
     frame.floor()
     for step in ticks(max(xs), about=6, low=min(xs)):
         if step <= max(xs) + 1e-9:
@@ -428,14 +431,11 @@ def scatter(
     for x, y, words in marks:
         left, top = frame.x(x), frame.y(y)
         frame.marks.append(Mark("path", "ln b", {"d": f"M{left - 4:.1f} {top:.1f}h8m-4 -4v8"}))
-        late = left > (frame.left + frame.right) / 2
-        frame.text("end" if late else "", left + (-7 if late else 7), top - 5, words)
+        frame.text_beside("", left, top - 5, words, 7)
     for dot in dots:
         if dot.words:
-            late = frame.x(dot.x) > (frame.left + frame.right) / 2
             away = 5 + 5 * math.sqrt(dot.size)
-            frame.text("strong end" if late else "strong", frame.x(dot.x) + (-away if late else away),
-                       frame.y(dot.y) + 3.5, dot.words)  # fmt: skip
+            frame.text_beside("strong", frame.x(dot.x), frame.y(dot.y) + 3.5, dot.words, away)
     return Chart(430, 270, message, frame.marks, head, rows, keys)
 
 

@@ -28,8 +28,9 @@ def remembers(*names: str) -> Callable[[View], View]:
         def remembering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             cookie = f"filters_{view.__name__}"
             kept = request.COOKIES.get(cookie, "")
-            if request.method == "GET" and not request.GET and _only(parse_qsl(kept), names):
-                return HttpResponseRedirect(f"{request.path}?{urlencode(_only(parse_qsl(kept), names))}")
+            last = _only(parse_qsl(kept), names)
+            if request.method == "GET" and not request.GET and last:
+                return HttpResponseRedirect(f"{request.path}?{urlencode(last)}")
             response = view(request, *args, **kwargs)
             if any(name in request.GET for name in names):
                 chosen = urlencode(_only(_pairs(request.GET), names))[:LONGEST]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from core import clock
 from core.errors import IllegalMove, Invalid
@@ -28,15 +31,24 @@ RETURNS_FROM, RETURNS_ALARM, RETURNS_PAUSE = 10, 0.20, 0.40
 
 
 def expire_due(limit: int = 100) -> int:
-    """End the places whose time is over. The database's clock is the only authority."""
+    """End the places whose time is over."""
+    held = Assignment.objects.filter(state=Assignment.State.ACCEPTED)
+    return end_overdue("expire", held, "deadline", lambda pk: expire(assignment_id=pk), what="Expiry", limit=limit)
+
+
+def end_overdue(
+    name: str, rows: QuerySet[Any], moment: str, end: Callable[[int], int], *, what: str, limit: int
+) -> int:
+    """Call `end` with the key of each of `rows` whose `moment` is over, the earliest first; the sum of what it returns.
+
+    The database's clock is the only authority. The index on `moment` names no state, else no change of it were HOT;
+    the watermark `name` spares us all of history.
+    """
     now = clock.now()
-    mark, _ = Watermark.objects.get_or_create(name="expire", defaults={"at": now - timedelta(days=3650)})
-    # The index on `deadline` names no state, else no submit were HOT; the watermark spares us all of history.
-    late = Assignment.objects.filter(
-        deadline__gt=mark.at - SLACK, deadline__lte=now, state=Assignment.State.ACCEPTED
-    ).order_by("deadline")
+    mark, _ = Watermark.objects.get_or_create(name=name, defaults={"at": now - timedelta(days=3650)})
+    late = rows.filter(**{f"{moment}__gt": mark.at - SLACK, f"{moment}__lte": now}).order_by(moment)
     ids = list(late.values_list("pk", flat=True)[:limit])
-    ended, failed = apart(lambda pk: expire(assignment_id=pk), ids, what="Expiry")
+    ended, failed = apart(end, ids, what=what)
     if len(ids) < limit and not failed:
         Watermark.objects.filter(pk=mark.pk).update(at=now)
     return ended

@@ -100,6 +100,7 @@ def tell(healing: Healing) -> None:
         Healing.Cause.IGNORED: _("The answers of a worker do not count any more."),
         Healing.Cause.COUNTED: _("The answers of a worker count again."),
         Healing.Cause.KEY: _("A known answer was put right."),
+        Healing.Cause.MACHINE: _("A machine may not answer alone any more."),
     }[Healing.Cause(healing.cause)]
     one, more = "{n} item is below its target now: ask again.", "{n} items are below their target now: ask again."
     left = format_lazy(ngettext_lazy(one, more, short), n=short)
@@ -315,7 +316,7 @@ def send_due_to_experts() -> int:
     due = due.exclude(healings__cause=Healing.Cause.EXPERTS)
     sent = 0
     for batch in due.select_related("project__requester").order_by("pk")[:MOST_AT_ONCE]:
-        qualification = Qualification.objects.filter(public_id=str(design_of(batch).rules.experts)).first()
+        qualification = Qualification.objects.filter(public_id=batch.design["rules"]["experts"]).first()
         if qualification is None or not disputed_hits(batch):
             continue
         try:

@@ -268,6 +268,10 @@ STATEMENTS: dict[str, tuple[str, str]] = {
         WHERE h.state = 1 AND h.lane = 0 AND NOT EXISTS (
             SELECT FROM marketplace_hitdata d WHERE d.hit_id = h.id AND d.overrides ? 'ended_at')
         GROUP BY h.id, r.least HAVING count(a.id) < least(r.least, h.max_assignments)
+          AND NOT (count(a.id) = 0 AND EXISTS (  -- a machine's word, or of one that may not answer alone any more
+              SELECT FROM quality_prediction p JOIN quality_machineversion v ON v.id = p.version_id
+              JOIN quality_machineuse u ON u.machine_id = v.machine_id AND u.batch_id = h.batch_id
+              WHERE p.hit_id = h.id))
         """,
     ),
     "W9": (

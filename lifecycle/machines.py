@@ -23,6 +23,7 @@ from marketplace.rows import Source
 from marketplace.selectors import design_of
 from quality.estimators.machine import LEAST_CHECKS, Trust, lower_bound
 from quality.models import Belief, Judgment, Machine, MachineUse, MachineVersion, Prediction
+from quality.services.healing import begin_for_machine
 from quality.services.machine_wire import AT_ONCE, MachineSilent, ask_machine
 from quality.services.machine_words import current_versions, is_asked_anyhow
 from quality.services.machines import REMOTE, check_version, record_predictions, version_of, words_in
@@ -278,8 +279,11 @@ def stop_where_people_disagree(use: MachineUse, version: MachineVersion) -> None
 
 
 def look_again(batch: Batch) -> int:
-    """Ask people about items that a machine answered alone and may no longer."""
+    """Ask people about items that a machine answered alone and may no longer: as far as the repair reserve goes at
+    once, the rest when its requester says so."""
     ids = list(answered_alone(batch).order_by("hit_id").values_list("hit_id", flat=True).distinct())
+    if ids:
+        begin_for_machine(batch_id=batch.pk, hit_ids=ids)
     for start in range(0, len(ids), GROUP):
         digest_hits(project_id=batch.project_id, hit_ids=ids[start : start + GROUP])
     return len(ids)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core import audit
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.models import Operation
 from core.operations import Turn, start_operation
 from marketplace.models import Batch, Hit, HitData
@@ -145,13 +145,15 @@ def ask_first(*, batch: Batch, count: int, by: Any) -> int:
     Raises
     ------
     Invalid
-        There is no list, or `count` is out of range.
+        `count` is out of range.
+    Conflict
+        `no_list`: no model has named items.
     """
     ids = newest_result(batch).get("next", [])
     if not 0 < count <= MOST_NAMED:
         raise Invalid(errors={"count": _("A number from 1 to %(most)s.") % {"most": MOST_NAMED}})
     if not ids:
-        raise Invalid(errors={"count": _("Train a model first: it names the items.")})
+        raise Conflict(_("Train a model first: it names the items."), code="no_list")
     chosen = list(
         Hit.objects.select_for_update(no_key=True)
         .filter(pk__in=ids[:count], batch=batch, room=True, lane=0, priority__lt=FIRST)

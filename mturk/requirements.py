@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from mturk import ids
-from mturk.errors import RequestError, does_not_exist
+from mturk.errors import RequestError
+from mturk.finding import find
 from workers_app.models import Qualification
 
 MOST = 10
@@ -139,18 +139,15 @@ def _locale(locale: Mapping[str, str]) -> str:
     return "-".join(part.upper() for part in (locale["Country"], locale.get("Subdivision")) if part)
 
 
-def living(public_id: uuid.UUID | None) -> Qualification | None:
-    """A type of a requester that was not deleted."""
+def living() -> QuerySet[Qualification]:
+    """The types of requesters that were not deleted."""
     rows = Qualification.objects.filter(~Q(kind=Qualification.Kind.QUIZ), requester__isnull=False)
-    rows = rows.filter(Q(mturk=None) | Q(mturk__deleted_at=None)).select_related("mturk")
-    return rows.filter(public_id=public_id).first() if public_id else None
+    return rows.filter(Q(mturk=None) | Q(mturk__deleted_at=None)).select_related("mturk")
 
 
 def usable(type_id: str) -> Qualification:
     """A type that a new requirement may name: of anyone, while it is active."""
-    found = living(ids.read(type_id))
-    if found is None:
-        raise does_not_exist("QualificationType", type_id)
+    found = find(living(), "QualificationType", type_id)
     if hasattr(found, "mturk") and not found.mturk.is_active:
         raise RequestError(
             "InvalidQualificationTypeState",

@@ -538,10 +538,11 @@ class Healing(models.Model):
     """
 
     class Cause(models.TextChoices):
-        IGNORED = "ignored", "a worker's answers lost their weight"
-        COUNTED = "counted", "a worker's answers count again"
-        KEY = "key", "a known answer was corrected"
-        EXPERTS = "experts", "what stayed disputed went to experts"
+        IGNORED = "ignored", _("a worker's answers lost their weight")
+        COUNTED = "counted", _("a worker's answers count again")
+        KEY = "key", _("a known answer was corrected")
+        EXPERTS = "experts", _("what stayed disputed went to experts")
+        MACHINE = "machine", _("a machine may not answer alone any more")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="healings")
@@ -612,10 +613,10 @@ class Machine(models.Model):
     """A family of models whose predictions enter a project as one noisy worker (QUALITY.md section 10)."""
 
     class Source(models.TextChoices):
-        TABLE = "table", "a table of predictions"
-        LABEL_STUDIO = "label_studio", "a Label Studio ML backend"
-        HTTP = "http", "an HTTP endpoint"
-        LOCAL = "local", "trained here on the labels"
+        TABLE = "table", _("a table of predictions")
+        LABEL_STUDIO = "label_studio", _("a Label Studio ML backend")
+        HTTP = "http", _("an HTTP endpoint")
+        LOCAL = "local", _("trained here on the labels")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="machines")
@@ -703,9 +704,9 @@ class Suggestion(models.Model):
     """What a worker was shown of a machine's word on one assignment, or that they answered without it."""
 
     class Arm(models.TextChoices):
-        SHOWN = "shown", "shown as it is"
-        BLIND = "blind", "not shown"
-        ALTERED = "altered", "shown with another label on purpose"
+        SHOWN = "shown", _("shown as it is")
+        BLIND = "blind", _("not shown")
+        ALTERED = "altered", _("shown with another label on purpose")
 
     assignment = models.OneToOneField(
         "marketplace.Assignment", primary_key=True, on_delete=models.PROTECT, related_name="suggestion"

@@ -54,12 +54,17 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "search.html", context)
 
 
-def _named(said: str, field: str = "name") -> Q:
+def _named(said: str) -> Q:
     """By a part of the name, or by the id that addresses hold."""
+    return Q(name__icontains=said) | _identified(said)
+
+
+def _identified(said: str) -> Q:
+    """By the id that addresses hold; nothing where it is none."""
     try:
-        return Q(**{f"{field}__icontains": said}) | Q(public_id=uuid.UUID(said))
+        return Q(public_id=uuid.UUID(said))
     except ValueError:
-        return Q(**{f"{field}__icontains": said})
+        return Q(pk__in=[])
 
 
 def _work(user: Any, said: str) -> list[Found]:
@@ -91,11 +96,7 @@ def _batch(row: Batch) -> Found:
 
 def _hits(user: Any, said: str) -> list[Found]:
     """By the id that their requester gave them, or by ours: both are looked up, never scanned for."""
-    wanted = Q(external_id=said)
-    try:
-        wanted |= Q(public_id=uuid.UUID(said))
-    except ValueError:
-        pass
+    wanted = Q(external_id=said) | _identified(said)
     mine = list(batches_of(user).values_list("pk", flat=True))
     rows = HitData.objects.filter(wanted, batch__in=mine).select_related("batch__project").order_by("-hit_id")[:MOST]
     return [

@@ -12,7 +12,8 @@ from core.errors import Conflict
 from lifecycle.decide import approve
 from marketplace.models import Answer, Assignment, Requester
 from mturk import answers, ids, people, status
-from mturk.errors import RequestError, does_not_exist
+from mturk.errors import RequestError
+from mturk.finding import find
 from mturk.models import AccessKey, AnswerFile
 from mturk.operations.hits import hit_of, hits_of
 from mturk.operations.hits import told as told_hits
@@ -35,11 +36,7 @@ def assignments_of(requester: Requester) -> QuerySet[Assignment]:
 
 def assignment_of(requester: Requester, name: str) -> Assignment:
     """Raises `AssignmentDoesNotExist`, also for another's."""
-    public_id = ids.read(name)
-    found = assignments_of(requester).filter(public_id=public_id).first() if public_id else None
-    if found is None:
-        raise does_not_exist("Assignment", name)
-    return found
+    return find(assignments_of(requester), "Assignment", name)
 
 
 def list_assignments_for_hit(key: AccessKey, members: Members) -> dict[str, Any]:

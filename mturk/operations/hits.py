@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from marketplace.models import Requester
 from mturk import ids, requirements, status
 from mturk.amounts import dollars
-from mturk.errors import RequestError, does_not_exist
+from mturk.errors import RequestError
+from mturk.finding import find
 from mturk.models import AccessKey, HitType, MturkHit
 from mturk.paging import Page
 from mturk.services import hits, tokens
@@ -27,19 +28,11 @@ def hits_of(requester: Requester) -> QuerySet[MturkHit]:
 
 def hit_of(requester: Requester, name: str) -> MturkHit:
     """Raises `HITDoesNotExist`, also for another's."""
-    public_id = ids.read(name)
-    row = hits_of(requester).filter(hit__data_row__public_id=public_id).first() if public_id else None
-    if row is None:
-        raise does_not_exist("HIT", name)
-    return row
+    return find(hits_of(requester), "HIT", name, field="hit__data_row__public_id")
 
 
 def type_of(requester: Requester, name: str) -> HitType:
-    public_id = ids.read(name)
-    found = HitType.objects.filter(requester=requester, public_id=public_id).first() if public_id else None
-    if found is None:
-        raise does_not_exist("HITType", name)
-    return found
+    return find(HitType.objects.filter(requester=requester), "HITType", name)
 
 
 def create_hit_type(key: AccessKey, members: Members) -> dict[str, Any]:
@@ -107,10 +100,8 @@ def list_reviewable_hits(key: AccessKey, members: Members) -> dict[str, Any]:
 
 def list_hits_for_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
     named = members["QualificationTypeId"]
-    its_id = ids.read(named)
-    is_known = its_id is not None and Qualification.objects.filter(public_id=its_id).exists()
-    if named not in requirements.SYSTEM and not is_known:
-        raise does_not_exist("QualificationType", named)
+    if named not in requirements.SYSTEM:
+        find(Qualification.objects.all(), "QualificationType", named)
     asking = HitType.objects.filter(
         requester=key.requester, requirements__contains=[{"QualificationTypeId": named}]
     ).values("pk")

@@ -12,7 +12,8 @@ from django.db.models.functions import Concat, Upper
 from core.errors import DomainError
 from marketplace.models import Requester
 from mturk import ids, people
-from mturk.errors import RequestError, does_not_exist
+from mturk.errors import RequestError
+from mturk.finding import find
 from mturk.models import AccessKey, Revocation, TestTaken
 from mturk.operations.assignments import NO_REASON
 from mturk.paging import Page
@@ -32,10 +33,7 @@ def own_type(requester: Requester, name: str) -> Qualification:
     """Raises `QualificationTypeDoesNotExist`, also for another's; and refuses those of the system."""
     if name in SYSTEM:
         raise RequestError("AWS.NotAuthorized", f"The QualificationType {name} is the system's. It cannot be changed.")
-    found = living(ids.read(name))
-    if found is None or found.requester_id != requester.pk:
-        raise does_not_exist("QualificationType", name)
-    return found
+    return find(living().filter(requester=requester), "QualificationType", name)
 
 
 def create_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
@@ -47,10 +45,8 @@ def get_qualification_type(key: AccessKey, members: Members) -> dict[str, Any]:
     name = members["QualificationTypeId"]
     if name in SYSTEM:
         return {"QualificationType": _told_system(name)}
-    found = living(ids.read(name))
-    is_hidden = found is not None and found.kind == Qualification.Kind.LIST and found.requester_id != key.requester_id
-    if found is None or is_hidden:
-        raise does_not_exist("QualificationType", name)
+    anothers_list = Q(kind=Qualification.Kind.LIST) & ~Q(requester=key.requester)
+    found = find(living().exclude(anothers_list), "QualificationType", name)
     return {"QualificationType": told(found, key.requester)}
 
 
@@ -264,10 +260,7 @@ def _told_request(row: QualificationRequest, worker: str) -> dict[str, Any]:
 
 
 def _request_of(requester: Requester, name: str) -> QualificationRequest:
-    public_id = ids.read(name)
-    found = _requests(requester).filter(public_id=public_id).first() if public_id else None
-    if found is None:
-        raise does_not_exist("QualificationRequest", name)
+    found = find(_requests(requester), "QualificationRequest", name)
     if found.state != State.OPEN:
         raise _answered(name)
     return found

@@ -38,14 +38,14 @@ def _act(change_id: int) -> int:
     row = MturkHit.objects.select_related("hit", "hit_type").filter(pk=change.hit_id).first()
     if row is None:  # of the batch, but made on its page
         return 1
-    row = lock(row)
+    row = lock(row.pk)
     event = EVENTS.get(State(change.event)) if change.assignment_id else change.event
     if event is None:
         return 1
     notifications.emit(row, event, at=change.created_at, assignment_id=change.assignment_id)
     if event == "AssignmentSubmitted" and change.assignment_id and row.assignment_policy:
         reviews.score_known_answers(row, Assignment.objects.get(pk=change.assignment_id))
-    note_reviewable(lock(row))
+    note_reviewable(lock(row.pk))
     return 1
 
 
@@ -56,6 +56,6 @@ def note_reviewable(row: MturkHit) -> None:
     MturkHit.objects.filter(pk=row.pk).update(is_announced=True)
     if row.hit_policy:
         reviews.compare(row)
-        row = lock(row)
+        row = lock(row.pk)
     if status.standing_of(row).status == "Reviewable":
         notifications.emit(row, "HITReviewable")

@@ -13,10 +13,9 @@ from django.db.models import F
 
 from core import clock
 from core.errors import InsufficientFunds
-from core.models import Watermark
 from core.states import move
-from lifecycle.apart import apart
 from lifecycle.digest import lock_hits
+from lifecycle.expire import end_overdue
 from lifecycle.post_row import post_row
 from marketplace.models import Assignment, Batch, Hit, HitData
 from marketplace.services import posting
@@ -36,8 +35,6 @@ MOST = 1_000_000_000
 #: HITs made with fewer assignments never reach this many.
 MANY = 10
 LONGEST_ANNOTATION = 255
-#: An expiry may be committed this long after it was computed.
-SLACK = timedelta(seconds=60)
 
 
 @transaction.atomic
@@ -108,10 +105,10 @@ def _need_the_money(batch: Batch, places: int) -> None:
     raise RequestError("ParameterOutOfRange", f"At most {posting.MOST_PLACES} assignments of a HIT are taken here.")
 
 
-def lock(row: MturkHit) -> MturkHit:
+def lock(pk: int) -> MturkHit:
     """The row as it is now, its HIT locked."""
-    lock_hits([row.pk])
-    return MturkHit.objects.select_related("hit", "hit_type").get(pk=row.pk)
+    lock_hits([pk])
+    return MturkHit.objects.select_related("hit", "hit_type").get(pk=pk)
 
 
 def _batch(row: MturkHit) -> Batch:
@@ -126,7 +123,7 @@ def set_expiry(*, row: MturkHit, at: datetime) -> MturkHit:
     ------
     RequestError, InsufficientFunds
     """
-    row = lock(row)
+    row = lock(row.pk)
     _need_alive(row)
     now = clock.now()
     if at <= now:
@@ -135,7 +132,7 @@ def set_expiry(*, row: MturkHit, at: datetime) -> MturkHit:
     else:
         MturkHit.objects.filter(pk=row.pk).update(expires_at=at)
         _offer_again(row)
-    return lock(row)
+    return lock(row.pk)
 
 
 def _need_alive(row: MturkHit) -> None:
@@ -180,7 +177,7 @@ def add_assignments(*, row: MturkHit, more: int) -> None:
     ------
     RequestError, InsufficientFunds
     """
-    row = lock(row)
+    row = lock(row.pk)
     _need_alive(row)
     before = row.hit.max_assignments
     if before < MANY <= before + more:
@@ -204,7 +201,7 @@ def add_assignments(*, row: MturkHit, more: int) -> None:
 @transaction.atomic
 def set_reviewing(*, row: MturkHit, revert: bool) -> None:
     """Reviewable -> Reviewing, or back."""
-    row = lock(row)
+    row = lock(row.pk)
     status.need(row, "Reviewing" if revert else "Reviewable")
     MturkHit.objects.filter(pk=row.pk).update(is_reviewing=not revert)
 
@@ -212,7 +209,7 @@ def set_reviewing(*, row: MturkHit, revert: bool) -> None:
 @transaction.atomic
 def delete_hit(*, row: MturkHit) -> None:
     """Disposed of, once every answer is decided; what was put aside and is not owed goes back."""
-    row = lock(row)
+    row = lock(row.pk)
     standing = status.need(row, "Reviewable")
     if standing.submitted:
         raise RequestError(
@@ -234,7 +231,7 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
     ------
     RequestError, InsufficientFunds
     """
-    row = lock(row)
+    row = lock(row.pk)
     _need_alive(row)
     if row.hit_type_id == hit_type.pk:
         return
@@ -252,26 +249,18 @@ def change_type(*, row: MturkHit, hit_type: HitType) -> None:
     HitData.objects.filter(pk=row.pk).update(batch=new, row_number=None)
     posting.add_levels(batch=new, levels={row.hit.priority})
     MturkHit.objects.filter(pk=row.pk).update(hit_type=hit_type)
-    watching.watch(lock(row))
+    watching.watch(lock(row.pk))
 
 
 def expire_due(limit: int = 200) -> int:
     """Stop offering the HITs whose time is over. Called by the sweep every second."""
-    now = clock.now()
-    mark, _ = Watermark.objects.get_or_create(name="mturk.expire", defaults={"at": now - timedelta(days=3650)})
-    due = MturkHit.objects.filter(
-        expires_at__gt=mark.at - SLACK, expires_at__lte=now, hit__state=Hit.State.OPEN
-    ).order_by("expires_at")
-    rows = list(due[:limit])
-    ended, failed = apart(_expire, rows, what="Expiry of a HIT")
-    if len(rows) < limit and not failed:
-        Watermark.objects.filter(pk=mark.pk).update(at=now)
-    return ended
+    offered = MturkHit.objects.filter(hit__state=Hit.State.OPEN)
+    return end_overdue("mturk.expire", offered, "expires_at", _expire, what="Expiry of a HIT", limit=limit)
 
 
 @transaction.atomic
-def _expire(row: MturkHit) -> int:
-    row = lock(row)
+def _expire(pk: int) -> int:
+    row = lock(pk)
     if row.expires_at > clock.now() or row.hit.state != Hit.State.OPEN:
         return 0
     _stop(row)

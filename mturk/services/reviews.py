@@ -170,7 +170,7 @@ def _too_many_rejected(batch_id: int) -> bool:
 
 
 def _extend(report: Report, row: MturkHit, most: int, seconds: int) -> None:
-    row = hits.lock(row)
+    row = hits.lock(row.pk)
     now_many = row.hit.max_assignments
     if now_many >= most or now_many < hits.MANY <= now_many + 1:
         report.action("extend", "Succeeded", value="It has as many assignments as it may have.")

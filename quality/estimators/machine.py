@@ -141,6 +141,7 @@ def _groups(score: np.ndarray, right: np.ndarray) -> list[Grade]:
         return []
     many = min(GROUPS, len(score) // LEAST_CHECKS)
     edges = np.unique(np.quantile(score, np.arange(1, max(many, 1)) / max(many, 1)))
+    edges = edges[edges > score.min()]  # where many scores are alike, nothing lies below the first
     group = np.searchsorted(edges, score, side="right")
     if np.bincount(group, minlength=len(edges) + 1).min() < LEAST_CHECKS:
         edges, group = np.zeros(0), np.zeros(len(score), np.intp)

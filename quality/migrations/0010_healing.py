@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                             ("counted", "a worker's answers count again"),
                             ("key", "a known answer was corrected"),
                             ("experts", "what stayed disputed went to experts"),
+                            ("machine", "a machine may not answer alone any more"),
                         ],
                         max_length=8,
                     ),

@@ -6,7 +6,7 @@ written down before they are computed again; the refit that follows adds what it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -28,7 +28,7 @@ SNAPSHOT = f"""
 INSERT INTO quality_healedlabel {COLUMNS}
 SELECT w.id, {BEFORE}
 FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id AND h.lane = 0
-JOIN quality_healing w ON w.batch_id = h.batch_id AND w.work_id = %(work)s
+JOIN quality_healing w ON w.batch_id = h.batch_id AND w.id = ANY(%(healings)s)
 WHERE b.hit_id = ANY(%(hits)s)
 ON CONFLICT DO NOTHING
 """  # noqa: S608
@@ -83,8 +83,19 @@ def note_before(*, work: Operation, hits: Sequence[Hit], worker: Worker | int, c
         ],
         ignore_conflicts=True,
     )
+    _write_down(Healing.objects.filter(work=work), [hit.pk for hit in hits])
+
+
+def _write_down(healings: Iterable[Healing], hit_ids: Sequence[int]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(SNAPSHOT, {"work": work.pk, "hits": [hit.pk for hit in hits]})
+        cursor.execute(SNAPSHOT, {"healings": [one.pk for one in healings], "hits": list(hit_ids)})
+
+
+def begin_for_machine(*, batch_id: int, hit_ids: Sequence[int]) -> Healing:
+    """A machine may not answer these HITs alone any more. Called before they are digested again."""
+    healing = Healing.objects.create(batch_id=batch_id, cause=Healing.Cause.MACHINE)
+    _write_down([healing], hit_ids)
+    return healing
 
 
 def begin_for_key(gold: GoldQuestion) -> Healing | None:

@@ -114,9 +114,8 @@ def set_shares(batch: Batch, pools: Mapping[str, Pool]) -> int:
     newcomer = min(NEWCOMER * scale, MOST)
     mean = float(np.mean(list(own.values()))) if own else newcomer
     supply = supply_of(batch)
-    if moved := _hold_surplus(batch, supply, mean):
+    if changed := _hold_surplus(batch, supply, mean):
         supply = supply_of(batch, supply.r)
-    changed = moved
     factor = min(1.0, supply.share / mean) if mean > 0 else 0.0
     _tell_of_leak_risk(batch, supply, rules.gold_share)
     ids = sorted(own)

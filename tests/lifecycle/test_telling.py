@@ -16,7 +16,7 @@ from lifecycle.submit import submit
 from marketplace.models import Appeal, Assignment, Batch
 from marketplace.services.appealing import file_appeal
 from marketplace.services.posting import pause_batch
-from payments.services.deposits import refuse_deposit, request_deposit
+from payments.services.deposits import confirm_deposit, refuse_deposit, request_deposit
 from quality.models import WorkerReliability
 from quality.services.watching import keep_paused, reinstate_worker
 from workers_app.services.granting import create_qualification
@@ -155,7 +155,10 @@ def test_a_qualification_is_told_and_a_list_is_not(batch, worker):
     ]
 
 
-def test_an_amount_is_written_as_its_reader_writes_it_whoever_caused_it(answer, worker, owner):
+def test_an_amount_is_written_as_its_reader_writes_it_whoever_caused_it(answer, worker, owner, make_user):
+    requester = answer.batch.project.requester
+    deposit = request_deposit(requester=requester, amount=money.parse("1000.00"))
+    confirm_deposit(deposit=deposit, by=make_user(is_staff=True))
     worker.user.language = "de"
     worker.user.save(update_fields=["language"])
 

@@ -3,19 +3,23 @@
 import pytest
 
 from lifecycle.accept import accept
+from lifecycle.heal import ask_again, offer_of
 from lifecycle.invariants import check_invariants
 from lifecycle.machines import answered_alone, look_again, take_in_predictions
 from lifecycle.refit import refit_project
 from lifecycle.submit import submit
 from marketplace.errors import NoWork
 from marketplace.models import Assignment, Hit
+from marketplace.services.judging import purse_of
 from payments.models import Account
 from payments.selectors import balance
+from payments.services.escrow import put_aside
 from quality.models import Belief, MachineTrust, MachineUse
 from quality.services.aggregation import changed_since
 from quality.services.machine_words import is_asked_anyhow
 from quality.services.machines import use_machine
 from tests.support.factories import body
+from tests.support.healing import heal
 from tests.test_lifecycle import run_clock
 
 pytestmark = pytest.mark.django_db
@@ -76,12 +80,20 @@ def test_once_the_bound_no_longer_holds_people_are_asked_after_all(alone):
     alone.speak(score=0.99)
     take_in_predictions()
     settled = list(answered_alone(alone.batch).values_list("hit_id", flat=True))
+    reserve = 5
+    put_aside(purse=purse_of(alone.batch), amount=0, key="reserve", repair=reserve * alone.batch.price)
     MachineTrust.objects.all().delete()
 
     look_again(alone.batch)
 
-    assert settled and set(states(alone).values()) == {Hit.State.OPEN}
     assert not answered_alone(alone.batch).exists()
+    left = [pk for pk, state in states(alone).items() if state == Hit.State.RETIRED]
+    assert reserve == len(settled) - len(left) < len(settled)
+    healing = heal(alone.batch)
+    assert (healing.cause, healing.leaned, healing.asked) == ("machine", len(settled), reserve)
+    assert offer_of(healing).hits == len(left)
+    ask_again(healing=healing, by=alone.owner)
+    assert set(states(alone).values()) == {Hit.State.OPEN}
     run_clock()
     assert [found.name for found in check_invariants() if found.broken] == []
 
@@ -109,8 +121,9 @@ def test_accepting_stops_where_people_say_otherwise(alone, make_worker, monkeypa
     assert not answered_alone(alone.batch).exists()
 
 
-def test_labels_by_a_machine_are_fitted_and_can_be_computed_again(alone, make_worker):
+def test_labels_by_a_machine_are_fitted_and_can_be_computed_again(alone, make_worker, monkeypatch):
     """A certificate stands on one run for all labels; those that no person answered are in it."""
+    monkeypatch.setattr("quality.services.machine_words.ASKED_ANYHOW", 0.5)
     version = alone.speak(score=0.99)
     take_in_predictions()
     Hit.objects.filter(pk__in=[hit.pk for hit in alone.known]).update(max_assignments=0)

@@ -12,7 +12,7 @@ from quality.models import Machine, MachineUse, Prediction
 pytestmark = pytest.mark.django_db
 
 
-def act(client, batch, name, **sent):
+def act(client, batch, name, /, **sent):
     return client.post(reverse("machine_act", args=[batch.public_id, name]), sent, follow=True).content.decode()
 
 
@@ -87,9 +87,9 @@ def test_the_page_asks_the_same_number_of_questions_whatever_the_batch(setting, 
         client.get(reverse("studio_machine", args=[heard.batch.public_id]))
 
 
-def test_a_stranger_finds_nothing(setting, client, make_user):
+def test_a_stranger_finds_nothing(setting, client, make_requester):
     heard = setting(known=1, others=1)
-    client.force_login(make_user())
+    client.force_login(make_requester().memberships.get().user)
 
     assert client.get(reverse("studio_machine", args=[heard.batch.public_id])).status_code == 404
     url = reverse("machine_act", args=[heard.batch.public_id, "connect"])

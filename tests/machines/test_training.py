@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from core.errors import Invalid
+from core.errors import Conflict
 from core.models import Operation
 from lifecycle.operations import run_to_end
 from lifecycle.train import ask_first, start_training
@@ -19,7 +19,7 @@ from quality.services.local_model import TooLittle, features_of, learn_labels, p
 def test_planted_errors_lead_the_list_of_doubtful_labels():
     rng = np.random.default_rng(3)
     truth = rng.integers(0, 3, 600)
-    points = rng.normal(size=(600, 5)) + 3 * np.eye(5)[truth]
+    points = rng.normal(size=(600, 5)) + 4.5 * np.eye(5)[truth]
     labels = truth.copy()
     planted = rng.choice(600, 30, replace=False)
     labels[planted] = (labels[planted] + 1) % 3
@@ -27,8 +27,8 @@ def test_planted_errors_lead_the_list_of_doubtful_labels():
     learned = learn_labels(points, labels, np.ones(600), 3, seed=0, kind="text")
     doubt = doubtful_labels(labels, learned.probabilities)
 
-    found = set(doubt.rows[:30].tolist())
-    assert len(found & set(planted.tolist())) >= 25
+    found = doubt.rows[:30]
+    assert np.isin(found, planted).mean() >= 0.9 and np.isin(planted, found).mean() >= 2 / 3
     assert (doubt.suggested[:20] == truth[doubt.rows[:20]]).mean() >= 0.9
     assert (np.diff(doubt.margins) <= 1e-12).all()
 
@@ -44,7 +44,7 @@ def test_a_label_never_votes_for_itself():
 
 
 def test_asking_what_the_model_is_unsure_of_learns_faster_than_asking_at_random():
-    """Mean of 8 draws, 60 labels: twenty seeds of labels, then the 40 that the model names, or 40 at random."""
+    """Mean of 8 draws: 60 labels at random, then the 60 that the model names, or 60 more at random."""
     gains = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -58,7 +58,8 @@ def test_asking_what_the_model_is_unsure_of_learns_faster_than_asking_at_random(
             labels[start] = truth[start]
             learned = learn_labels(wide, labels, np.ones(1500), 2, seed=0, kind="text")
             free = np.flatnonzero(labels < 0)
-            chosen = ask_next(learned.probabilities[free], most=60) if is_active else rng.permutation(len(free))[:60]
+            named = ask_next(learned.probabilities[free], learned.features[free], most=60)
+            chosen = named if is_active else rng.permutation(len(free))[:60]
             labels[free[chosen]] = truth[free[chosen]]
             again = learn_labels(wide, labels, np.ones(1500), 2, seed=0, kind="text")
             rest = labels < 0
@@ -141,7 +142,7 @@ def test_known_answers_are_not_among_the_doubtful_or_the_next(texts):
 @pytest.mark.django_db
 def test_the_items_that_a_model_names_come_first(texts, make_batch):
     batch = make_batch(project=texts.batch.project, hits=12)
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict):
         ask_first(batch=batch, count=5, by=texts.owner)
     ids = list(Hit.objects.filter(batch=batch).values_list("pk", flat=True))
     Operation.objects.create(

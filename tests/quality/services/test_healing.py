@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from core.errors import Conflict
-from core.models import Operation
 from lifecycle.accept import accept
 from lifecycle.close import close_batch
 from lifecycle.digest import digest_due
 from lifecycle.gold import put_right
-from lifecycle.heal import ask_again, heal_due, offer_of
-from lifecycle.operations import run_due_operations, run_to_end
+from lifecycle.heal import ask_again, offer_of
+from lifecycle.operations import run_due_operations
 from lifecycle.refit import refit_project
 from lifecycle.submit import submit
 from lifecycle.weigh import weigh_worker
@@ -20,21 +19,10 @@ from payments.services.escrow import put_aside
 from quality.models import Belief, GoldQuestion, Healing, Judgment, WorkerReliability
 from quality.services.aggregation import changed_since
 from tests.support.factories import body
+from tests.support.healing import heal
 from users.models import Notice
 
 pytestmark = pytest.mark.django_db
-
-
-def heal(batch):
-    """As the clock does it, to the end."""
-    for work in Operation.objects.filter(kind="weigh", finished_at=None):
-        run_to_end(work)
-    heal_due()
-    healing = Healing.objects.get(batch=batch, done_at=None)
-    run_to_end(healing.fit)
-    heal_due()
-    healing.refresh_from_db()
-    return healing
 
 
 def ignore(batch, worker, staff):
