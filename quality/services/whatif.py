@@ -399,8 +399,8 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
     label = np.zeros(len(items), int)
     prior = np.tile(np.log(np.maximum(fitted.prior, 1e-9)), (len(items), 1))
     if _hears(scenario):
-        for at, item in enumerate(items.tolist()):
-            prior[at] += past.said.get(item, 0.0)
+        for place, item in enumerate(items.tolist()):
+            prior[place] += past.said.get(item, 0.0)
     most = min(scenario.most or int(rank.max()) + 1, int(rank.max()) + 1)
     for r in range(most):
         now = np.flatnonzero((rank == r) & open_[row])
