@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -121,6 +121,12 @@ def bell(context: template.Context) -> dict[str, Any]:
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def pairs(named: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Names and values. `named.items` in a template is the value of the name "items" where people chose the names."""
+    return list((named or {}).items())
 
 
 @register.filter

@@ -154,7 +154,7 @@ def _map_chart(crowd: CrowdMap, codes: dict[int, str], question: Question) -> ch
     css = {"watched": "f-warn", "paused": "f-bad"}
     dots = [
         charts.Dot(one.x, one.y, one.answers / most, css.get(one.state, "f-ink"),
-                   codes[one.worker_id] if index < NAMED else "")
+                   codes[one.worker_id][:7] if index < NAMED else "")
         for index, one in enumerate(crowd.workers)
     ]  # fmt: skip
     at = crowd.at
