@@ -182,8 +182,12 @@ money_for_reader = lazy(money_words, str)
 
 @register.filter
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share of one as percent with a narrow space: 0.958 is 95.8 %."""
-    return "" if share is None or share == "" else f"{written(f'{float(share) * 100:.{digits}f}')}{NARROW}%"
+    """A share of one as percent with a narrow space and a true minus: 0.958 is 95.8 %."""
+    if share is None or share == "":
+        return ""
+    # Rounded before it is written: what comes to nothing has no minus.
+    figure = f"{round(float(share) * 100, digits) + 0.0:.{digits}f}".replace("-", MINUS)
+    return f"{written(figure)}{NARROW}%"
 
 
 @register.filter
