@@ -432,10 +432,14 @@ def scatter(
         left, top = frame.x(x), frame.y(y)
         frame.marks.append(Mark("path", "ln b", {"d": f"M{left - 4:.1f} {top:.1f}h8m-4 -4v8"}))
         frame.text_beside("", left, top - 5, words, 7)
+    written: list[tuple[float, float]] = []
     for dot in dots:
-        if dot.words:
-            away = 5 + 5 * math.sqrt(dot.size)
-            frame.text_beside("strong", frame.x(dot.x), frame.y(dot.y) + 3.5, dot.words, away)
+        x, y = frame.x(dot.x), frame.y(dot.y)
+        # Words over words are read by nobody: the first of a knot is named, the table names all.
+        if not dot.words or any(abs(x - other_x) < 80 and abs(y - other_y) < 11 for other_x, other_y in written):
+            continue
+        written.append((x, y))
+        frame.text_beside("strong", x, y + 3.5, dot.words, 5 + 5 * math.sqrt(dot.size))
     return Chart(430, 270, message, frame.marks, head, rows, keys)
 
 

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from mturk import views
+from mturk import endpoint
 
 handler400 = handler403 = handler404 = handler500 = "mturk.frames.views.frame.in_a_word"
 
-urlpatterns = [path("", views.endpoint, name="amazon")]
+urlpatterns = [path("", endpoint.endpoint, name="amazon")]

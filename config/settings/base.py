@@ -308,7 +308,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["core.api.documentation.finish"],
 }
-#: Calls a minute that one token may make, by the scope that lets it in. Empty: no limit.
+#: Calls a minute that one token may make, by the scope that lets it in; `forecast` is what one person may have
+#: simulated, on its page and by the API. Empty: no limit.
 API_RATES = {
     "read": ENV.int("API_RATE_READ", 1200),
     "write": ENV.int("API_RATE_WRITE", 1200),
@@ -316,6 +317,7 @@ API_RATES = {
     "work": ENV.int("API_RATE_WORK", 6000),
     "work:any": ENV.int("API_RATE_REPLAY", 60_000),
     "admin": ENV.int("API_RATE_ADMIN", 1200),
+    "forecast": ENV.int("API_RATE_FORECAST", 60),
 }
 
 # --- the market -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -124,6 +124,12 @@ def bell(context: template.Context) -> dict[str, Any]:
 
 
 @register.filter
+def pairs(named: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """Names and values. `named.items` in a template is the value of the name "items" where people chose the names."""
+    return list((named or {}).items())
+
+
+@register.filter
 def money(micros: int | None, currency: str = "EUR") -> SafeString | str:
     """Whole micros as an amount: €1.23, with up to four decimals where a price has them."""
     if micros is None or micros == "":
@@ -176,8 +182,12 @@ money_for_reader = lazy(money_words, str)
 
 @register.filter
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share of one as percent with a narrow space: 0.958 is 95.8 %."""
-    return "" if share is None or share == "" else f"{written(f'{float(share) * 100:.{digits}f}')}{NARROW}%"
+    """A share of one as percent with a narrow space and a true minus: 0.958 is 95.8 %."""
+    if share is None or share == "":
+        return ""
+    # Rounded before it is written: what comes to nothing has no minus.
+    figure = f"{round(float(share) * 100, digits) + 0.0:.{digits}f}".replace("-", MINUS)
+    return f"{written(figure)}{NARROW}%"
 
 
 @register.filter

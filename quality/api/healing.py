@@ -98,6 +98,7 @@ class WhatIfQuery(Input):
     gate = serializers.FloatField(
         required=False, min_value=0.01, max_value=0.99, help_text="Pause who is surely right less often than this."
     )
+    machines = serializers.BooleanField(required=False, default=True, help_text="Hear machines, where they are heard.")
 
 
 class OutcomeOut(serializers.Serializer):

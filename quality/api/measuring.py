@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, Input
+from core.api.throttling import throttle
 from core.errors import Invalid
 from marketplace.api.finding import batch_for, project_for
 from marketplace.models import Batch
@@ -86,6 +87,7 @@ class ProjectForecast(Endpoint):
         """How right the labels of a batch would be and what they cost, by simulated crowds; nothing is spent."""
         start = start_for(project_for(request, project_id))
         wish = replace(start.wish, **query)
+        throttle("forecast", request.user.pk)
         return as_rows(foretell(wish)) | {"supposed": wish, "checked": start.checked}
 
 

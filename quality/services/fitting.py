@@ -91,18 +91,27 @@ def hear(question: Question, fitted: Fitted, said: np.ndarray, keys: Keys, parts
     confidence, values = fitted.confidence.copy(), list(fitted.values)
     for row in heard.tolist():
         own = "" if "" in fitted.crowds else _label_of(parts[int(fitted.items[row] % len(parts))], fitted.crowds)
-        prior, word = fitted.crowds[own].prior, np.exp(said[row])
-        spread = np.maximum(posteriors[row], 1e-300) ** fitted.b * prior ** (1 - fitted.b)
-        spread[labels[row]] = 0.0
-        spread *= (1 - confidence[row]) / max(spread.sum(), 1e-300)
-        spread[labels[row]] = confidence[row]
-        posterior, spread = posteriors[row] * word, spread * word
-        posterior, spread = posterior / posterior.sum(), spread / spread.sum()
-        label = int(np.argmax(np.where(posterior >= posterior.max() - 1e-9, prior, -1.0)))
-        posteriors[row], labels[row], confidence[row] = posterior, label, spread[label]
+        posteriors[row], labels[row], confidence[row] = with_word(
+            posteriors[row], int(labels[row]), confidence[row], fitted.crowds[own].prior, fitted.b, said[row]
+        )
         if values[row] is not None:
-            values[row] = question.classes[int(np.searchsorted(np.cumsum(posterior), 0.5 - 1e-12))]
+            values[row] = question.classes[int(np.searchsorted(np.cumsum(posteriors[row]), 0.5 - 1e-12))]
     return replace(fitted, posteriors=posteriors, labels=labels, confidence=confidence, values=values)
+
+
+def with_word(
+    posterior: np.ndarray, label: int, confidence: float, prior: np.ndarray, b: float, said: np.ndarray
+) -> tuple[np.ndarray, int, float]:
+    """A posterior (K,), its label and its confidence, after a machine `said` (K,) something: log-likelihoods."""
+    word = np.exp(said)
+    spread = np.maximum(posterior, 1e-300) ** b * prior ** (1 - b)
+    spread[label] = 0.0
+    spread *= (1 - confidence) / max(spread.sum(), 1e-300)
+    spread[label] = confidence
+    posterior, spread = posterior * word, spread * word
+    posterior, spread = posterior / posterior.sum(), spread / spread.sum()
+    label = int(np.argmax(np.where(posterior >= posterior.max() - 1e-9, prior, -1.0)))
+    return posterior, label, float(spread[label])
 
 
 def add_alone(fitted: Fitted, items: np.ndarray, batches: np.ndarray, labels: np.ndarray, lower: np.ndarray) -> Fitted:

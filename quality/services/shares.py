@@ -188,16 +188,19 @@ def _tell_of_leak_risk(batch: Batch, supply: Supply, asked: float) -> None:
         return
     if Flag.objects.filter(key=key).update(state=Flag.State.OPEN, closed_at=None, closed_reason=""):
         return
-    needed = ceil(golds_needed(asked, supply.left + supply.ordinary_left, supply.r))
+    # Those that are there have openings left; each new one brings `r` of its own, and is opened beside the rest too.
+    lacking = golds_needed(asked, supply.left + supply.ordinary_left, supply.r) - supply.left / supply.r
+    more = max(1, ceil(lacking / (1 - asked)))
     Flag.objects.create(
         key=key,
         kind="leak_risk",
         project_id=batch.project_id,
         batch=batch,
         message=(
-            f"{supply.golds} gold questions are too few for a gold share of {asked:.0%}: it takes {needed}, or they "
-            f"come back so often that workers recognise them. So only {supply.share:.1%} is shown. Add gold questions."
+            f"{supply.golds} gold questions have too few openings left for a gold share of {asked:.0%}: they would "
+            f"come back so often that workers recognise them. So only {supply.share:.1%} is shown. "
+            f"Add {more} gold questions."
         ),
-        evidence={"golds": supply.golds, "needed": needed, "share": round(supply.share, 4)},
+        evidence={"golds": supply.golds, "more": more, "share": round(supply.share, 4)},
         expires_at=clock.now() + timedelta(days=90),
     )

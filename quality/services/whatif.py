@@ -7,7 +7,7 @@ audits only measure them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +26,9 @@ from quality.estimators.majority import MajorityVote
 from quality.estimators.one_coin import OneCoin
 from quality.models import Belief, GoldQuestion, GoldScore, Judgment, SampleItem
 from quality.selectors import pool_of
+from quality.services.fitting import with_word
 from quality.services.log import Log, read_log
+from quality.services.machine_words import snapshot_of_words, words_beside
 from quality.services.sampling import class_of
 
 #: Method -> its estimator; "delivered" is the one that the product uses for the kind.
@@ -62,6 +64,8 @@ class Scenario:
         Workers whose answers are left out.
     gate : float, optional
         Pause whoever is surely right less often than this on known answers, at 20, 30, ... 60 of them.
+    machines : bool
+        Hear machines beside people, as far as they are heard now; a majority of votes never does.
     """
 
     method: str = "delivered"
@@ -71,6 +75,7 @@ class Scenario:
     most: int | None = None
     without: frozenset[int] = frozenset()
     gate: float | None = None
+    machines: bool = True
 
     def check(self) -> Scenario:
         """Raise Invalid where a value makes no sense."""
@@ -149,6 +154,8 @@ class Past:
     #: Known answers in work, in the order in which they were given: worker -> (judgment from then on, passed).
     checks: Mapping[int, list[tuple[int, bool]]] = field(default_factory=dict)
     mean: float = 0.75
+    #: What machines say of items: item -> log-likelihoods of the classes (K,). Empty where none is heard.
+    said: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 def questions_for(batch: Batch) -> list[Question]:
@@ -178,7 +185,23 @@ def past_of(batch: Batch, question: str = "") -> Past:
         raise Conflict("Nobody has answered yet. There is no past to try it on.", code="no_answers")
     log, share = _some_items(log)
     checks, mean = _checks(batch, asked)
-    return Past(batch, asked, log, _truth(batch, asked, log), _delivered(batch, asked, log), share, checks, mean)
+    truth, delivered = _truth(batch, asked, log), _delivered(batch, asked, log)
+    return Past(batch, asked, log, truth, delivered, share, checks, mean, _said(batch, asked, log))
+
+
+def _said(batch: Batch, question: Question, log: Log) -> dict[int, np.ndarray]:
+    items, size = np.unique(log.item), len(question.classes)
+    words = words_beside(
+        question=question.name,
+        snapshot=snapshot_of_words(batch.project_id, question.name),
+        items=items,
+        parts=log.parts,
+        columns={batch.pk: np.arange(size)},
+        n_classes=size,
+    )
+    if words is None:
+        return {}
+    return {int(item): said for item, said in zip(items, words, strict=True) if said.any()}
 
 
 def _some_items(log: Log) -> tuple[Log, float]:
@@ -264,11 +287,11 @@ def try_out(past: Past, scenario: Scenario) -> Outcome:
     if scenario.target is not None:
         return _stopped(past, log, scenario, paused)
     if scenario.answers is None:
-        return _outcome(past, log, [_fit(past, log, scenario.method)], paused)
+        return _outcome(past, log, [_fit(past, log, scenario)], paused)
     draws = DRAWS if len(log) <= MANY else 1
     rng = np.random.default_rng(SEED)
     kept = [_at_most(log, scenario.answers, rng) for _draw in range(draws)]
-    return _outcome(past, kept[0], [_fit(past, one, scenario.method) for one in kept], paused)
+    return _outcome(past, kept[0], [_fit(past, one, scenario) for one in kept], paused)
 
 
 def curve_of(past: Past, scenario: Scenario) -> list[Outcome]:
@@ -297,10 +320,10 @@ class Labels:
     status: str
 
 
-def _fit(past: Past, log: Log, method: str) -> Labels:
+def _fit(past: Past, log: Log, scenario: Scenario) -> Labels:
     """As the product fits, or by another method; known answers take no part."""
     question, size = past.question, len(past.question.classes)
-    chosen = METHODS[method]
+    chosen = METHODS[scenario.method]
     if chosen is None:
         is_scale = question.kind == "ordinal" and not (question.na and (log.label == size - 1).any())
         chosen = default_estimator("ordinal" if is_scale else "categorical")
@@ -309,12 +332,22 @@ def _fit(past: Past, log: Log, method: str) -> Labels:
         model = model.fit(log.item, log.worker, log.label, classes=list(range(size)))
     except NumericError as error:
         raise Conflict(f"This estimate does not settle on these answers. ({error})", code="fit_failed") from error
-    confidence = np.asarray(getattr(model, "confidence_", model.posteriors_.max(axis=1)))
-    calibration = getattr(model, "calibration_", None)
+    labels, confidence = model.labels_.astype(np.int64), getattr(model, "confidence_", model.posteriors_.max(axis=1))
+    confidence, calibration = np.array(confidence), getattr(model, "calibration_", None)
+    b = calibration.b if calibration else 1.0
+    for row, item in enumerate(model.items_.tolist()):
+        if _hears(scenario) and (said := past.said.get(item)) is not None:
+            _posterior, labels[row], confidence[row] = with_word(
+                model.posteriors_[row], int(labels[row]), confidence[row], model.prior_, b, said
+            )
     return Labels(
-        model.items_, model.labels_.astype(np.int64), confidence, model.workers_, model.confusions_, model.prior_,
-        calibration.b if calibration else 1.0, getattr(model, "status_", "ok"),
+        model.items_, labels, confidence, model.workers_, model.confusions_, model.prior_, b,
+        getattr(model, "status_", "ok"),
     )  # fmt: skip
+
+
+def _hears(scenario: Scenario) -> bool:
+    return scenario.machines and scenario.method != "majority"
 
 
 def _at_most(log: Log, answers: int, rng: np.random.Generator) -> Log:
@@ -351,7 +384,7 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
 
     Workers are as a fit to all answers knows them; by majority the confidence is the share of the votes.
     """
-    fitted = _fit(past, log, scenario.method)
+    fitted = _fit(past, log, scenario)
     size = len(past.question.classes)
     items, row = np.unique(log.item, return_inverse=True)
     order = np.lexsort((log.id, row))
@@ -364,7 +397,10 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
     evidence = np.zeros((len(items), size))
     open_, used, label, sure = np.ones(len(items), bool), np.zeros(len(items), int), None, np.zeros(len(items))
     label = np.zeros(len(items), int)
-    prior = np.log(np.maximum(fitted.prior, 1e-9))
+    prior = np.tile(np.log(np.maximum(fitted.prior, 1e-9)), (len(items), 1))
+    if _hears(scenario):
+        for place, item in enumerate(items.tolist()):
+            prior[place] += past.said.get(item, 0.0)
     most = min(scenario.most or int(rank.max()) + 1, int(rank.max()) + 1)
     for r in range(most):
         now = np.flatnonzero((rank == r) & open_[row])
@@ -376,11 +412,11 @@ def _stopped(past: Past, log: Log, scenario: Scenario, paused: int) -> Outcome:
             share = evidence[at] / evidence[at].sum(axis=1, keepdims=True)
         else:
             evidence[at] += rates[worker[now], :, log.label[now]]
-            joint = prior + fitted.b * evidence[at]
+            joint = prior[at] + fitted.b * evidence[at]
             share = np.exp(joint - joint.max(axis=1, keepdims=True))
             share /= share.sum(axis=1, keepdims=True)
         used[at] += 1
-        best = (evidence[at] if is_vote else prior + evidence[at]).argmax(axis=1)
+        best = (evidence[at] if is_vote else prior[at] + evidence[at]).argmax(axis=1)
         label[at], sure[at] = best, share[np.arange(len(at)), best]
         open_[at] = ~((sure[at] >= target) & (used[at] >= scenario.least))
     short = int((sure < target).sum())
@@ -414,8 +450,3 @@ def _outcome(past: Past, log: Log, fits: list[Labels], paused: int) -> Outcome:
 
 def _cost(past: Past, judgments: int) -> int:
     return round(judgments / past.share) * past.batch.price
-
-
-def machines_in(past: Past) -> Collection[int]:
-    """Workers of this past that are no people; empty where there are none."""
-    return ()

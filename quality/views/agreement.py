@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,8 +144,9 @@ def studio_crowd(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
     return render(request, "batch/crowd.html", crumbs | context)
 
 
-def _mark(place: Sequence[float], words: str) -> tuple[float, float, str]:
-    return float(place[0]), float(place[1]), words
+def _mark(place: Iterable[float], words: str) -> tuple[float, float, str]:
+    x, y = place
+    return float(x), float(y), words
 
 
 def _map_chart(crowd: CrowdMap, codes: dict[int, str], question: Question) -> charts.Chart:
@@ -153,7 +154,7 @@ def _map_chart(crowd: CrowdMap, codes: dict[int, str], question: Question) -> ch
     css = {"watched": "f-warn", "paused": "f-bad"}
     dots = [
         charts.Dot(one.x, one.y, one.answers / most, css.get(one.state, "f-ink"),
-                   codes[one.worker_id] if index < NAMED else "")
+                   codes[one.worker_id][:7] if index < NAMED else "")
         for index, one in enumerate(crowd.workers)
     ]  # fmt: skip
     at = crowd.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -13,8 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
+from rest_framework.exceptions import Throttled
 
 from core import money
+from core.api.throttling import throttle
 from core.errors import Invalid
 from core.templatetags.touchstone import SYMBOLS
 from marketplace.models import Project, Requester
@@ -111,15 +114,21 @@ def studio_forecast(request: HttpRequest, requester: Requester) -> HttpResponse:
         "crumbs": _crumbs(project),
     }
     if form.is_valid():
-        found = foretell(form.wish)
-        context |= {
-            "found": found,
-            "wish": found.wish,
-            "chart": plots.by_answers(found.result, ("delivered", "majority")),
-        }
+        try:
+            throttle("forecast", request.user.pk)  # type: ignore[arg-type]
+        except Throttled as refusal:
+            context["wait"] = math.ceil(refusal.wait or 1)
+        else:
+            found = foretell(form.wish)
+            context |= {
+                "found": found,
+                "wish": found.wish,
+                "chart": plots.by_answers(found.result, ("delivered", "majority")),
+            }
     template = "forecast/now.html" if is_part else "forecast/page.html"
     # A part with errors is shown like any other: htmx shows nothing of a refusal.
-    return render(request, template, context, status=200 if form.is_valid() or is_part else 400)
+    status = 429 if "wait" in context else 200 if form.is_valid() else 400
+    return render(request, template, context, status=200 if is_part else status)
 
 
 def _project(request: HttpRequest) -> Project | None:

@@ -55,7 +55,9 @@ def studio_whatif(request: HttpRequest, requester: Requester, batch_id: uuid.UUI
     return render(request, "batch/whatif.html", batch_context(request, batch, "studio_whatif") | context)
 
 
-FIELDS = ("question", "method", "answers", "target", "least", "most", "without", "gate")
+#: What a form and a program write for "without the machines".
+LEFT_OUT = ("0", "False", "false")
+FIELDS = ("question", "method", "answers", "target", "least", "most", "without", "gate", "machines")
 
 
 def _tried(batch: Batch, asked: dict[str, str]) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def _tried(batch: Batch, asked: dict[str, str]) -> dict[str, Any]:
         "curve_chart": _chart(curve),
         "is_part": past.share < 1,
         "workers": _workers(past),
+        "has_machines": bool(past.said),
     }
 
 
@@ -106,7 +109,8 @@ def read_scenario(batch: Batch, asked: dict[str, str]) -> Scenario:
     if errors:
         raise Invalid(errors=errors)
     method = asked.get("method") or "delivered"
-    return Scenario(method, answers, target, 2 if least is None else least, most, without, gate).check()
+    hears = asked.get("machines", "") not in LEFT_OUT
+    return Scenario(method, answers, target, 2 if least is None else least, most, without, gate, hears).check()
 
 
 def _workers(past: Past) -> list[tuple[str, int]]:

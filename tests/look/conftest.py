@@ -41,6 +41,8 @@ from marketplace.models import (
 from marketplace.services.choosing import save_search
 from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
+from mturk.models import AccessKey
+from mturk.services.keys import create_access_key
 from payments.models import Transfer
 from payments.services.deposits import request_deposit
 from quality.models import Certificate, Flag, GoldQuestion, Healing, Sample
@@ -108,6 +110,7 @@ class Market:
     finished: Batch
     audit: Sample
     certificate: Certificate
+    access_key: AccessKey
 
     @cached_property
     def appeal(self) -> Appeal:
@@ -219,6 +222,7 @@ def market(make_requester, make_project, make_batch, make_worker, make_user, fin
         finished=done,
         audit=audit,
         certificate=certificate,
+        access_key=create_access_key(requester=requester, by=owner, name="old scripts")[0],
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.urls import get_resolver, reverse
 
 from marketplace.models import Assignment, Batch, Project, Requester
+from mturk.models import AccessKey
 from payments.models import Deposit, Payout
 from quality.models import Flag, QuizAttempt
 from tests.look import pages
@@ -40,7 +41,7 @@ OWN = {
     ),
     "ask_qualification",
     *("studio", "studio_project_new", "studio_batches", "studio_money", "studio_team", "studio_statement"),
-    *("studio_webhooks", "studio_media", "studio_blocks", "studio_forecast"),
+    *("studio_webhooks", "studio_media", "studio_blocks", "studio_forecast", "access_keys"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "work_read", "work_preview", "practice", "quiz_start"),
 }
@@ -51,8 +52,7 @@ OPEN = {name for name, (whose, _where) in READ.items() if whose == "anybody"}
 #: Acts on one's own side, where a stranger has nothing.
 OWN_ACTS = {
     *("ask_payout", "ask_deposit", "studio_invite", "studio_token_new", "studio_qualification_new", "notices_read"),
-    "notices_unread",
-    *("studio_rename", "webhook_new", "media_upload", "block_act"),
+    *("studio_rename", "webhook_new", "access_key_new", "media_upload", "block_act"),
     *("tour_away", "tour_back"),
 }
 
@@ -135,6 +135,7 @@ def _rows():
         [model.objects.count() for model in (Deposit, Payout, QuizAttempt, Invitation, Requester)],
         list(Notice.objects.order_by("pk").values_list("pk", "read_at")),
         list(ApiToken.objects.order_by("pk").values_list("pk", "revoked_at")),
+        list(AccessKey.objects.order_by("pk").values_list("pk", "revoked_at")),
     ]
 
 

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from core.api import throttling
 from marketplace.selectors import design_of
 from quality import agreement, habits
 from quality.estimators.agreement import krippendorff_alpha
@@ -276,17 +277,30 @@ def test_a_forecast_for_somebody_elses_project_is_not_there(client, done, make_p
     assert client.get(reverse("studio_forecast", query={"project": "nonsense"})).status_code == 404
 
 
+def test_predictions_have_a_limit_for_each_person(client, done, api, settings):
+    settings.API_RATES = {"forecast": 2}
+    throttling.forget_held()
+    there = reverse("studio_forecast", query=QUICK)
+    pages = [client.get(there) for _visit in range(3)]
+    part = client.get(there, headers={"HX-Request": "true"})
+    program = api(done.owner, "read").get(f"projects/{done.batch.project.public_id}/forecast?items=100&known=0")
+
+    assert [page.status_code for page in pages] == [200, 200, 429]
+    assert part.status_code == 200 and "Not simulated just now" in part.content.decode()
+    assert (program.status_code, program.json()["code"]) == (429, "throttled")
+
+
 # --- programs ---------------------------------------------------------------------------------------------------------
 
 
 def test_programs_read_the_same_figures(client, done, api):
     caller = api(done.owner, "read")
-    where = f"/api/v1/batches/{done.batch.public_id}"
+    where = f"batches/{done.batch.public_id}"
     suite = agreement.suite_of(done.batch, question_of(done))
 
     told = caller.get(f"{where}/agreement").json()
     crowd = caller.get(f"{where}/crowd").json()
-    plans = caller.get(f"/api/v1/projects/{done.batch.project.public_id}/forecast?items=100&known=0").json()
+    plans = caller.get(f"projects/{done.batch.project.public_id}/forecast?items=100&known=0").json()
 
     assert told["alpha"]["value"] == round(suite.alpha.value, 4) and len(told["pairs"]) == 10
     assert sum(map(sum, told["confusion"])) == 200

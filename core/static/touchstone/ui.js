@@ -40,6 +40,12 @@ document.addEventListener("keydown", (event) => {
   if (field) field.select(); else way.click();
 });
 
+// Of tabs that do not fit, the one that is open is in sight.
+for (const tab of document.querySelectorAll(":is(.tabs, .nav) [aria-current]")) {
+  const bar = tab.closest("nav");
+  bar.scrollLeft += tab.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - tab.offsetWidth) / 2;
+}
+
 // A filter applies as soon as it is chosen; its button is for those without script.
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-apply]")) event.target.form.requestSubmit();

@@ -11,6 +11,7 @@ from lifecycle.submit import submit
 from lifecycle.watch import limit_gold, set_gold_shares
 from marketplace.errors import NoWork
 from marketplace.models import Assignment, Hit, Participation
+from marketplace.selectors import design_of
 from marketplace.services.judging import purse_of
 from payments.models import Account
 from payments.selectors import balance
@@ -19,7 +20,7 @@ from quality.models import Flag, GoldQuestion, WorkerReliability
 from quality.services import exposure
 from quality.services.exposure import ending_chances
 from quality.services.gold import mark_as_gold
-from quality.services.shares import supply_of
+from quality.services.shares import Supply, supply_of
 from tests.support.factories import body
 from tests.test_lifecycle import run_clock
 
@@ -232,6 +233,11 @@ def test_newcomers_draw_a_quarter_and_a_short_supply_lowers_it_and_is_told(make_
     assert batch.lane_share < 0.03
     flag = Flag.objects.get(kind="leak_risk")
     assert (flag.batch, flag.evidence["golds"]) == (batch, 1)
+    more = flag.evidence["more"]
+    assert f"Add {more} gold questions" in flag.message
+    filled = Supply(1 + more, supply.left + more * supply.r, supply.ordinary_left, supply.r)
+    asked = design_of(batch).rules.gold_share
+    assert filled.share >= asked > Supply(more, filled.left - supply.r, filled.ordinary_left, supply.r).share
     assert set_gold_shares() == 0
 
 

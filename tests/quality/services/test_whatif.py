@@ -10,6 +10,7 @@ from django.urls import reverse
 from core.errors import Invalid
 from lifecycle.refit import refit_project
 from quality.models import Belief, GoldQuestion, Judgment, WorkerReliability
+from quality.services.machines import Said, check_version, connect_machine, record_predictions, version_of
 from quality.services.whatif import Scenario, curve_of, past_of, try_out
 from workers_app.services.pseudonyms import pseudonyms
 
@@ -84,6 +85,27 @@ def test_a_gate_leaves_out_what_bad_workers_said_after_it_would_have_paused_them
 
     assert found.paused == 1
     assert found.judgments == 600 - int((ids > ids[19]).sum())
+
+
+def test_a_machine_is_heard_or_left_out(past, client):
+    """One that is always right makes labels better and stops sooner; a majority of votes has no place for it."""
+    done, before = past
+    version = version_of(connect_machine(project=done.batch.project, name="Net", by=done.owner), "1")
+    truth = {hit.pk: int(done.truth[n]) for n, hit in enumerate(done.hits)}
+    record_predictions(version=version, said=[Said(pk, "digit", "", label, None, None) for pk, label in truth.items()])
+    check_version(version)
+
+    log = past_of(done.batch)
+
+    heard, not_heard = try_out(log, Scenario()), try_out(log, Scenario(machines=False))
+    assert heard.accuracy > not_heard.accuracy == try_out(before, Scenario()).accuracy
+    sooner, later = (try_out(log, Scenario(target=0.9, machines=one)) for one in (True, False))
+    assert sooner.each < later.each and sooner.accuracy > later.accuracy
+    votes = [try_out(log, Scenario(method="majority", machines=one)) for one in (True, False)]
+    assert votes[0] == votes[1]
+    client.force_login(done.owner)
+    page = client.get(reverse("studio_whatif", args=[done.batch.public_id]), {"machines": "0"})
+    assert page.context["has_machines"] and page.context["after"] == not_heard
 
 
 @pytest.mark.parametrize(
