@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from core import money
+from mturk.errors import RequestError
 
 MICROS_PER_CENT = 10_000
+MOST = 1_000_000
 
 
 def dollars(micros: int) -> str:
@@ -19,10 +21,12 @@ def dollars(micros: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-def micros(amount: str) -> int:
-    """What the service model lets through as an amount.
+def micros(name: str, amount: str) -> int:
+    """What the service model lets through as an amount; raises `RequestError` for more than anybody pays.
 
-    >>> micros("5."), micros("0.05")
+    >>> micros("Reward", "5."), micros("Reward", "0.05")
     (5000000, 50000)
     """
+    if Decimal(amount) > MOST:
+        raise RequestError("ParameterOutOfRange", f"{name} must be at most {MOST}.")
     return int(Decimal(amount) * money.MICROS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import set_urlconf
 
 
 class HostsMiddleware:
@@ -20,10 +22,23 @@ class HostsMiddleware:
         if settings.FRAME_ORIGIN and host == urlsplit(settings.FRAME_ORIGIN).netloc.lower():
             request.urlconf = "mturk.frames.urls"  # type: ignore[attr-defined]
             request.COOKIES = {}
-        elif host.partition(":")[0] in settings.AMAZON_HOSTS:
+        elif host.partition(":")[0] in settings.AMAZON_HOSTS or _is_signed_root(request):
             request.urlconf = "mturk.amazon"  # type: ignore[attr-defined]
             request.COOKIES = {}
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        """Whatever name was asked, addresses that services write are of the site's own."""
+        set_urlconf(None)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Errors are told as the name tells them."""
+        set_urlconf(getattr(request, "urlconf", None))
+
+
+def _is_signed_root(request: HttpRequest) -> bool:
+    """From a client that was given our name as endpoint, without the path behind it."""
+    return request.method == "POST" and request.path == "/" and "X-Amz-Target" in request.headers
 
 
 def is_same_site(one: str, other: str) -> bool:

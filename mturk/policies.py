@@ -174,7 +174,7 @@ class _Given:
         return [value.strip() for value in self.left.pop(name.lower(), {}).get("Values") or []]
 
     def text(self, name: str) -> str:
-        text = " ".join(self._values(name)).replace("\0", "")
+        text = " ".join(self._values(name))
         if len(text) > 1000:
             raise wrong(f"{self.member}.{name}", "at most 1000 characters.")
         return text

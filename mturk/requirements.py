@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from mturk.errors import RequestError
 from mturk.finding import find
 from workers_app.models import Qualification
+from workers_app.services.granting import LARGEST_VALUE
 
 MOST = 10
 MOST_INTEGERS, MOST_LOCALES = 15, 30
@@ -130,6 +131,8 @@ def _value(requirement: Mapping[str, Any]) -> Any:
     most = (MOST_INTEGERS if integers else MOST_LOCALES) if comparator in LISTS else 1
     if len(integers or locales) > most:
         raise wrong(f"at most {most} values.")
+    if any(abs(value) > LARGEST_VALUE for value in integers):
+        raise wrong(f"integers are from {-LARGEST_VALUE} to {LARGEST_VALUE}.")
     values = list(integers) or [_locale(one) for one in locales]
     return values if comparator in LISTS else values[0]
 

@@ -90,6 +90,8 @@ def _check_size(size: int, shape: Shape, where: str) -> None:
 
 def _check_text(value: str, shape: StringShape, where: str) -> None:
     _check_size(len(value), shape, where)
+    if "\0" in value:
+        raise Refusal("ValidationException", f"{where} must not hold the character NUL.")
     if shape.enum and value not in shape.enum:
         raise Refusal("ValidationException", f"{where} must be one of {', '.join(shape.enum)}.")
     pattern = shape.metadata.get("pattern")

@@ -107,7 +107,7 @@ def reject_assignment(key: AccessKey, members: Members) -> dict[str, Any]:
 
 
 def _feedback(members: Members) -> str:
-    feedback = members.get("RequesterFeedback", "").replace("\0", "").strip()
+    feedback = members.get("RequesterFeedback", "").strip()
     if len(feedback) > LONGEST_FEEDBACK:
         raise RequestError("InvalidParameterValue", f"RequesterFeedback: at most {LONGEST_FEEDBACK} characters.")
     return feedback

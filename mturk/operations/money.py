@@ -44,7 +44,7 @@ def send_bonus(key: AccessKey, members: Mapping[str, Any]) -> dict[str, Any]:
         raise wrong_state("Submitted,Approved,Rejected")
     pay_bonus(
         assignment=assignment,
-        amount=micros(members["BonusAmount"]),
+        amount=micros("BonusAmount", members["BonusAmount"]),
         reason=members["Reason"],
         key=uuid.uuid4().hex,
         by=key.made_by,

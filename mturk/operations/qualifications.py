@@ -63,7 +63,7 @@ def delete_qualification_type(key: AccessKey, members: Members) -> dict[str, Any
 
 def list_qualification_types(key: AccessKey, members: Members) -> dict[str, Any]:
     """Those whose name is the query come first, then by age; the system's at the end."""
-    query = members.get("Query", "").replace("\0", "").strip()
+    query = members.get("Query", "").strip()
     must_request, must_own = members["MustBeRequestable"], members.get("MustBeOwnedByCaller", False)
     page = Page(members, "ListQualificationTypes", key.requester_id, must_request, must_own, query)
     rank, after = map(int, page.after.split(":")) if page.after else (-1, -1)
@@ -281,7 +281,7 @@ def accept_qualification_request(key: AccessKey, members: Members) -> dict[str, 
 
 def reject_qualification_request(key: AccessKey, members: Members) -> dict[str, Any]:
     request = _request_of(key.requester, members["QualificationRequestId"])
-    reason = members.get("Reason", "").replace("\0", "").strip()
+    reason = members.get("Reason", "").strip()
     qualifications.check_text("Reason", reason, LONGEST_REASON)
     _answer(members, request=request, is_granted=False, value=None, reason=reason or NO_REASON)
     return {}

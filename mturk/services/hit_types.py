@@ -45,7 +45,7 @@ def read_values(members: Mapping[str, Any]) -> dict[str, Any]:
         ("Description", members["Description"], 2000),
         ("Keywords", keywords, 1000),
     ):
-        if len(text) > most or "\0" in text or (name == "Title" and not text.strip()):
+        if len(text) > most or (name == "Title" and not text.strip()):
             raise RequestError("InvalidParameterValue", f"{name}: 1 to {most} characters.")
     asked = list(members.get("QualificationRequirements", []))
     requirements.rules_of(asked)
@@ -53,7 +53,7 @@ def read_values(members: Mapping[str, Any]) -> dict[str, Any]:
         "title": members["Title"],
         "description": members["Description"],
         "keywords": keywords,
-        "reward": micros(members["Reward"]),
+        "reward": micros("Reward", members["Reward"]),
         "assignment_seconds": members["AssignmentDurationInSeconds"],
         "auto_approve_seconds": delay,
         "requirements": asked,

@@ -58,7 +58,7 @@ def post_hit(
     """
     in_range("LifetimeInSeconds", lifetime, 30, YEAR)
     in_range("MaxAssignments", assignments, 1, MOST)
-    if len(annotation) > LONGEST_ANNOTATION or "\0" in annotation:
+    if len(annotation) > LONGEST_ANNOTATION:
         raise RequestError("InvalidParameterValue", f"RequesterAnnotation: at most {LONGEST_ANNOTATION} characters.")
     asked = read_question(question)
     if assignment_policy is not None:

@@ -11,11 +11,13 @@ from core import clock
 from core.errors import Conflict, Invalid
 from lifecycle import qualify
 from marketplace.models import Requester
+from marketplace.services.media import ask_for
 from mturk import answers
 from mturk.answer_keys import read_key, read_test
 from mturk.errors import RequestError
 from mturk.form import check_fields
 from mturk.models import QualificationType, Revocation, TestTaken
+from mturk.questions import media_of
 from mturk.services.hit_types import YEAR, in_range
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 from workers_app.services.granting import LARGEST_VALUE, change_qualification, create_qualification
@@ -43,7 +45,7 @@ def create_type(*, requester: Requester, members: Mapping[str, Any]) -> Qualific
     retry = members.get("RetryDelayInSeconds")
     if retry is not None:
         in_range("RetryDelayInSeconds", retry, 0, NEVER - 1)
-    test = _read_test(members, about=None)
+    test = _read_test(requester, members, about=None)
     if test["test"] and members.get("AutoGranted"):
         raise RequestError("InvalidParameterValue", "AutoGranted: not together with a Test.")
     is_active = members["QualificationTypeStatus"] == "Active"
@@ -68,7 +70,7 @@ def create_type(*, requester: Requester, members: Mapping[str, Any]) -> Qualific
 
 
 def check_text(name: str, text: str, most: int, least: int = 0) -> None:
-    if not least <= len(text) <= most or "\0" in text:
+    if not least <= len(text) <= most:
         raise RequestError("InvalidParameterValue", f"{name}: {least} to {most} characters.")
 
 
@@ -80,7 +82,7 @@ def _auto_value(members: Mapping[str, Any]) -> int | None:
     return int(value)
 
 
-def _read_test(members: Mapping[str, Any], about: QualificationType | None) -> dict[str, Any]:
+def _read_test(requester: Requester, members: Mapping[str, Any], about: QualificationType | None) -> dict[str, Any]:
     """Test, its time and its key as they are to be: a new test drops the key unless it brings one."""
     test = members.get("Test", about.test if about else "")
     seconds = members.get("TestDurationInSeconds", about.test_seconds if about else None)
@@ -96,6 +98,8 @@ def _read_test(members: Mapping[str, Any], about: QualificationType | None) -> d
     form = read_test(test)
     if key:
         read_key(key, form)
+    if addresses := media_of(test):
+        ask_for(requester=requester, addresses=[addresses])
     return {"test": test, "test_seconds": seconds, "answer_key": key}
 
 
@@ -112,7 +116,7 @@ def update_type(*, qualification: Qualification, members: Mapping[str, Any]) -> 
         changes["retry_seconds"] = members["RetryDelayInSeconds"]
     if "Test" in members and not members["Test"].strip():
         raise RequestError("InvalidParameterValue", "Test: a test cannot be removed.")
-    test = _read_test(members, row)
+    test = _read_test(qualification.requester, members, row)
     if test["test"] and members.get("AutoGranted"):
         raise RequestError("InvalidParameterValue", "AutoGranted: not together with a Test.")
     if test["test"]:

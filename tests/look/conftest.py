@@ -43,6 +43,7 @@ from marketplace.services.messaging import answer_thread, write_as_worker
 from marketplace.services.posting import attach_upload, create_batch
 from mturk.models import AccessKey
 from mturk.services.keys import create_access_key
+from mturk.services.qualifications import create_type
 from payments.models import Transfer
 from payments.services.deposits import request_deposit
 from quality.models import Certificate, Flag, GoldQuestion, Healing, Sample
@@ -51,6 +52,7 @@ from quality.services.gold import mark_as_gold
 from quality.services.quiz import add_quiz_questions
 from quality.services.sampling import answer_item, draw_sample
 from quality.services.training import add_training_questions
+from tests.mturk.test_questions import FORM, TEXT
 from users.models import Notice, User
 from users.services import create_token
 from users.services.notices import notify
@@ -111,6 +113,14 @@ class Market:
     audit: Sample
     certificate: Certificate
     access_key: AccessKey
+
+    @cached_property
+    def tested(self) -> Qualification:
+        """Had by a test of Mechanical Turk's kind."""
+        about = {"Name": "Reads Hebrew", "Description": "Print and hand.", "QualificationTypeStatus": "Active"}
+        return create_type(
+            requester=self.requester, members=about | {"Test": FORM.format(more=TEXT), "TestDurationInSeconds": 600}
+        )
 
     @cached_property
     def appeal(self) -> Appeal:

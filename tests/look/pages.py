@@ -36,6 +36,8 @@ WORKER: dict[str, Where] = {
     "my_data": nowhere,
     "erase_me": nowhere,
     "my_qualifications": nowhere,
+    "qualification_tests": nowhere,
+    "qualification_test": lambda m: {"qualification_id": m.tested.public_id},
     "my_messages": nowhere,
     "my_thread": lambda m: {"thread_id": m.thread.public_id},
 }

@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.clients, pytest.mark.browser, pytest.mark.django_db(tr
 
 HERE = Path(__file__).parent / "clients"
 ROOT = Path(__file__).resolve().parents[2]
+#: What a tool's own dependencies still run on.
+PYTHONS = {"psiturk": "python3.9"}
 JS = "@aws-sdk/client-mturk@3.1015.0"
 CROWD = """<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
 <crowd-form><crowd-input name="word" label="A word" required></crowd-input></crowd-form>"""
@@ -41,12 +43,15 @@ def installed(name):
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         wanted = str(HERE / f"{name}.txt")
+        python = shutil.which(PYTHONS.get(name, sys.executable))
+        if python is None:
+            pytest.skip(f"{name} needs a {PYTHONS[name]}")
         try:
             if uv := shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)):
-                run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
+                run(uv, "venv", "--quiet", "--python", python, str(folder))
                 run(uv, "pip", "install", "--quiet", "--python", str(folder / "bin/python"), "-r", wanted)
             else:
-                run(sys.executable, "-m", "venv", str(folder))
+                run(python, "-m", "venv", str(folder))
                 run(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "-r", wanted)
         except AssertionError as error:
             pytest.skip(f"{name} cannot be installed: {str(error)[-300:]}")
@@ -109,7 +114,7 @@ def answered(page, frame_site, make_worker, hit, word):
     row = MturkHit.objects.select_related("hit__batch").get(hit__data_row__public_id=ids.read(hit))
     stage = opened(page, frame_site, make_worker(country="US"), row)
     stage.frame.get_by_label("A word").press_sequentially(word)
-    keys(page, "Enter")
+    keys(page, "Tab", "Enter")
     assert stage.handed_in().state == Assignment.State.SUBMITTED
 
 

@@ -124,6 +124,20 @@ def test_another_requesters_hit_is_not_there(client_of, create_hit, make_request
         ({"HITReviewPolicy": {"PolicyName": "Mine"}}, "InvalidParameterValue", "HITReviewPolicy.PolicyName"),
         ({"HITLayoutId": "3" + "0" * 25}, "AWS.MissingParameters", "either Question or HITLayoutId"),
         ({"MaxAssignments": 1_000_000_000}, "InsufficientFunds", "insufficient funds"),
+        ({"Reward": "9" * 30}, "ParameterOutOfRange", "Reward"),
+        (
+            {
+                "QualificationRequirements": [
+                    {
+                        "QualificationTypeId": "00000000000000000040",
+                        "Comparator": "GreaterThan",
+                        "IntegerValues": [2**40],
+                    }
+                ]
+            },
+            "InvalidParameterValue",
+            "integers",
+        ),
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_stored(client, create_hit, members, code, named):

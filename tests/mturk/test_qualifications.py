@@ -1,9 +1,12 @@
 """Qualifications through boto3: made, asked for, tested, granted, taken back; and who they let in."""
 
+import time
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError
+from django.test import Client
 
 from core import clock
 from core.errors import Conflict
@@ -201,6 +204,29 @@ def test_a_keyed_test_is_scored_at_once_and_taken_again_after_the_delay(client, 
     QualificationRequest.objects.update(created_at=clock.now() - timedelta(seconds=61))
     qualifications.ask(**again)
     assert client.get_qualification_score(**about)["Qualification"]["IntegerValue"] == 8
+
+
+def test_a_worker_takes_a_test_on_its_page(client, create_type, row_of, known):
+    worker, name = known()
+    made = create_type(**SCORED)
+    browser, address = Client(), f"/me/tests/{row_of(made).public_id}/"
+    browser.force_login(worker.user)
+    assert address in browser.get("/me/tests/").content.decode()
+    began = browser.get(address).context["began"]
+
+    refused = browser.post(address, {"_began": began, "sky": "green"})
+    assert refused.status_code == 400 and "Choose among what is offered." in refused.content.decode()
+    with mock.patch("django.core.signing.time.time", return_value=time.time() + 601):
+        assert browser.post(address, {"_began": began, "sky": "blue"}).url == "/me/tests/"
+    assert not QualificationRequest.objects.exists()
+    assert browser.post(address, {"_began": began, "sky": ["blue", "grey"]}).url == "/me/qualifications/"
+
+    held = client.get_qualification_score(QualificationTypeId=made["QualificationTypeId"], WorkerId=name)
+    assert held["Qualification"]["IntegerValue"] == 8
+    client.update_qualification_type(
+        QualificationTypeId=made["QualificationTypeId"], QualificationTypeStatus="Inactive"
+    )
+    assert browser.get(address).status_code == 404
 
 
 def test_without_a_delay_it_can_be_asked_for_once(create_type, row_of, known):

@@ -62,7 +62,7 @@ def test_a_wrong_secret_is_the_documented_error(client_of, requester):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/mturk/", "/mturk/api/"])
+@pytest.mark.parametrize("path", ["/mturk/", "/mturk/api/", "/"])
 def test_what_is_signed_is_answered(pair, path):
     assert send(signed(*pair, path=path), path=path)[0] == 200
 

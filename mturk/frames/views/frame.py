@@ -19,8 +19,8 @@ from django.views.decorators.http import require_POST, require_safe
 from core.errors import Conflict, DomainError
 from marketplace.models import Assignment, Media
 from mturk import ids
-from mturk.form import OTHER, FormQuestion
 from mturk.frames import page
+from mturk.frames.drawing import drawn
 from mturk.frames.showing import parameters, submit_to, with_parameters
 from mturk.frames.ticket import Ticket, holder_of, read_ticket
 from mturk.frames.words import words
@@ -120,34 +120,13 @@ def _form(
     if form is None:
         raise Http404
     media = _media(assignment)
-    parts = [_drawn(part, number, given, errors or {}, media) for number, part in enumerate(form.parts)]
+    parts = [drawn(part, number, given, errors or {}, media) for number, part in enumerate(form.parts)]
     about = _about(ticket, assignment, submit=submit, media=media)
     blocks = page.data_block("frame-about", about) + page.data_block("frame-words", words())
     context = {"parts": parts, "about": about, "blocks": page.marked(blocks), "submit": submit, "errors": errors or {}}
     response = render(request, "frames/form.html", context, status=400 if errors else 200)
     response.csp_policy = page.policy(submit)  # type: ignore[attr-defined]
     return response
-
-
-def _drawn(
-    part: Any, number: int, given: QueryDict | None, errors: dict[str, str], media: dict[str, str]
-) -> dict[str, Any]:
-    """A part of the form for its template: `values` are what was chosen or typed before."""
-    drawn: dict[str, Any] = {"content": part.content, "number": number, "media": media, "question": None}
-    if isinstance(part, FormQuestion):
-        name = part.identifier
-        default = [getattr(part.answer, "default", "")]
-        other = getattr(part.answer, "other", None)
-        drawn |= {
-            "question": part,
-            "kind": type(part.answer).__name__,
-            "values": given.getlist(name) if given is not None else default,
-            "other_name": name + OTHER,
-            "other": given.get(name + OTHER, "") if given is not None else getattr(other, "default", ""),
-            "error": errors.get(name, ""),
-            "alone": part.content[0].text if len(part.content) == 1 and part.content[0].kind == "text" else part.name,
-        }
-    return drawn
 
 
 @require_safe

@@ -22,5 +22,5 @@ else:
     found = list(lry.mturk.list_assignments_for_hit(what))
     for assignment in found:
         lry.mturk.client.approve_assignment(AssignmentId=assignment.assignment_id)
-    after = [lry.mturk.get_assignment(assignment.assignment_id).status for assignment in found]
+    after = [lry.mturk.get_assignment(assignment.assignment_id)[0].status for assignment in found]
     print(json.dumps({"said": [assignment.answer for assignment in found], "status": after}))
