@@ -16,6 +16,7 @@ from lifecycle.heal import heal_due, send_due_to_experts
 from lifecycle.machines import take_in_predictions
 from lifecycle.operations import run_due_operations
 from lifecycle.refit import start_children, start_due_refits
+from lifecycle.route import route_budgets
 from lifecycle.upkeep import forget_old_rows, measure_pay, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
@@ -32,6 +33,7 @@ STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("pauses", carry_pauses, 1.0),
     ("gold shares", set_gold_shares, 10.0),
     ("gold limits", limit_gold, 5.0),
+    ("budgets", route_budgets, 1.0),
     ("decide", decide_due, 1.0),
     ("expire", expire_due, 1.0),
     ("close", close_finished, 5.0),
