@@ -41,6 +41,12 @@ def shared(make_batch, make_worker, monkeypatch):
     return make
 
 
+def run():
+    run_clock()
+    while route_budgets():
+        run_clock()
+
+
 def asked(batch):
     return set(batch.hits.filter(room=True).values_list("pk", flat=True))
 
@@ -75,7 +81,7 @@ def test_without_money_they_end_once_nobody_is_at_work(shared, make_worker):
 
     for place in places:
         submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="one"), undo=0)
-    run_clock()
+    run()
 
     assert not batch.hits.filter(state=Hit.State.OPEN).exists()
     assert balance(Account.Kind.REPAIR, batch.pk) == 0
@@ -85,13 +91,13 @@ def test_without_money_they_end_once_nobody_is_at_work(shared, make_worker):
 def test_nothing_is_asked_beyond_the_most(shared, make_worker):
     batch, _split, _alike = shared(reserve=200)
     for _round in range(8):
-        run_clock()
+        run()
         worker = make_worker()
         for _hit in asked(batch):
             place = accept(worker=worker, batch=batch)
             submit(assignment=Assignment.objects.get(pk=place.assignment_id), raw=body(digit="one"), undo=0)
 
-    run_clock()
+    run()
 
     assert max(batch.hits.values_list("taken", flat=True)) == 4
     assert not batch.hits.filter(state=Hit.State.OPEN).exists()
