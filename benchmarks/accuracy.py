@@ -157,13 +157,14 @@ def votes_of(data: datasets.Dataset, scored: np.ndarray | None = None) -> float:
 
 def table(title: str, rows: dict[str, dict[str, float]], notes: dict[str, str] | None = None) -> None:
     """A Markdown table in per cent with a row of means."""
-    columns = list(next(iter(rows.values())))
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     print(f"\n{title}\n\n| data set | {' | '.join(columns)} |{' kinds, status |' if notes else ''}")
     print(f"| --- |{' --- |' * (len(columns) + bool(notes))}")
     for name, row in rows.items():
-        cells = " | ".join(f"{100 * row[column]:.1f}" for column in columns)
+        # A peer may fail on a set.
+        cells = " | ".join(f"{100 * row[column]:.1f}" if column in row else "-" for column in columns)
         print(f"| {name} | {cells} |" + (f" {notes[name]} |" if notes else ""))
-    means = [float(np.mean([row[column] for row in rows.values()])) for column in columns]
+    means = [float(np.mean([row.get(column, np.nan) for row in rows.values()])) for column in columns]
     print(f"| mean | {' | '.join(f'{100 * mean:.1f}' for mean in means)} |{' |' if notes else ''}\n", flush=True)
 
 

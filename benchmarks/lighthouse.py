@@ -15,10 +15,13 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
@@ -46,8 +49,8 @@ class Visitor:
         return self.http.post(path, data=data | {"csrfmiddlewaretoken": token[1]}, headers={"Referer": page})
 
     @property
-    def cookies(self) -> str:
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.http.cookies.jar)
+    def cookies(self) -> dict[str, str]:
+        return {cookie.name: cookie.value or "" for cookie in self.http.cookies.jar}
 
     def first(self, page: str, pattern: str) -> str:
         """The first address on a page that looks like this."""
@@ -57,17 +60,18 @@ class Visitor:
         return found[0]
 
 
-def pages(site: str) -> list[tuple[str, str, str]]:
+def pages(site: str) -> list[tuple[str, str, dict[str, str]]]:
     """Name, address and cookies of each page."""
     from lifecycle.demo import ACCOUNTS, CROWD_BATCH
 
     worker, requester = Visitor(site, *ACCOUNTS["worker"]), Visitor(site, *ACCOUNTS["requester"])
-    start = worker.first("/work/", rf"/work/start/{UUID}/")
-    work = worker.post(start, {}, page="/work/").url.path
+    work = worker.first("/work/", rf"/work/(start/)?{UUID}/")  # begun by an earlier run, or to begin
+    if "/start/" in work:
+        work = worker.post(work, {}, page="/work/").url.path
     text = requester.http.get("/studio/batches/").text
     batch = re.findall(rf"/studio/batches/{UUID}/", text[: text.index(CROWD_BATCH) + 1])[-1]
     return [
-        ("home", "/", ""),
+        ("home", "/", {}),
         ("find work", "/work/", worker.cookies),
         ("work", work, worker.cookies),
         ("batch", batch, requester.cookies),
@@ -76,16 +80,35 @@ def pages(site: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def scores(url: str, cookies: str, npx: str, browser: str) -> tuple[dict[str, float], list[str]]:
+@contextmanager
+def signed_in(url: str, cookies: dict[str, str], browser: str) -> Iterator[int]:
+    """A browser that has the cookies, by the port on which it is driven. A header with them is not enough: what the
+    scripts of a page send has to be signed in too."""
+    from playwright.sync_api import sync_playwright
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--remote-debugging-port={port}"]
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=browser, headless=True, args=options, viewport=None
+        )
+        context.add_cookies([{"name": name, "value": value, "url": url} for name, value in cookies.items()])
+        try:
+            yield port
+        finally:
+            context.close()
+
+
+def scores(url: str, cookies: dict[str, str], npx: str, browser: str) -> tuple[dict[str, float], list[str]]:
     """Of 100 in each category, and what cost points. Raises `RuntimeError` where Lighthouse has no result."""
-    with tempfile.TemporaryDirectory() as folder:
-        headers, report = Path(folder, "headers.json"), Path(folder, "report.json")
-        headers.write_text(json.dumps({"Cookie": cookies} if cookies else {}))
+    with tempfile.TemporaryDirectory() as folder, signed_in(url, cookies, browser) as port:
+        report = Path(folder, "report.json")
         command = [npx, "--yes", f"lighthouse@{VERSION}", url, "--quiet", "--output=json", f"--output-path={report}"]
-        command += [f"--only-categories={','.join(CATEGORIES)}", f"--extra-headers={headers}"]
-        command += ["--chrome-flags=--headless=new --no-sandbox --disable-gpu"]
+        command += [f"--only-categories={','.join(CATEGORIES)}", f"--port={port}", "--disable-storage-reset"]
         done = subprocess.run(  # noqa: S603  the command above
-            command, env=os.environ | {"CHROME_PATH": browser}, capture_output=True, text=True, timeout=300, check=False
+            command, capture_output=True, text=True, timeout=300, check=False
         )
         if not report.exists():
             raise RuntimeError((done.stderr or done.stdout).strip()[-400:])

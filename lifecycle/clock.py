@@ -16,6 +16,7 @@ from lifecycle.heal import heal_due, send_due_to_experts
 from lifecycle.machines import take_in_predictions
 from lifecycle.operations import run_due_operations
 from lifecycle.refit import start_children, start_due_refits
+from lifecycle.route import route_budgets
 from lifecycle.upkeep import forget_old_rows, measure_pay, pause_expired, raise_share_caps
 from lifecycle.watch import carry_pauses, limit_gold, set_gold_shares, take_in_scores
 from marketplace.services.media import fetch_due_media
@@ -52,6 +53,7 @@ LONG_STEPS: list[tuple[str, Callable[[], int], float]] = [
     ("mail", send_due_mail, 2.0),
     ("certificates", check_certificates, 5.0),
     ("audits", take_in_audits, 10.0),
+    ("budgets", route_budgets, 2.0),
     ("healing", heal_due, 5.0),
     ("experts", send_due_to_experts, 60.0),
     ("predictions", take_in_predictions, 10.0),

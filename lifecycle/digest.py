@@ -69,10 +69,13 @@ def _groups(hit_ids: Sequence[int]) -> Iterable[Sequence[int]]:
 
 
 @transaction.atomic
-def digest_hits(*, project_id: int, hit_ids: Collection[int], only_due: bool = False) -> int:
+def digest_hits(
+    *, project_id: int, hit_ids: Collection[int], only_due: bool = False, is_their_turn: bool = False
+) -> int:
     """Learn from the final answers of these HITs. Safe to call at any time, any number of times.
 
     `only_due`: HITs from which somebody else has learned everything meanwhile are left alone.
+    `is_their_turn`: they may ask once more although their batch has a budget (`lifecycle.route`).
     """
     hits = lock_hits(hit_ids)
     due = lock_undigested(hits)
@@ -93,7 +96,7 @@ def digest_hits(*, project_id: int, hit_ids: Collection[int], only_due: bool = F
     mark_digested(due)
     if ended := {hit.batch_id for hit in hits if hit.state != Hit.State.OPEN}:
         doubt(batch_ids=sorted(ended))
-    settle_hits(hits=hits, learned=learned, batches=batches, designs=designs)
+    settle_hits(hits=hits, learned=learned, batches=batches, designs=designs, is_their_turn=is_their_turn)
     set_decision_clock(due, designs)
     tell(due, learned, {hit.pk: batches[hit.batch_id] for hit in hits})
     return len(due)

@@ -78,10 +78,11 @@ def settle_hits(
     learned: Mapping[int, Learned],
     batches: Mapping[int, Batch],
     designs: Mapping[int, Design],
+    is_their_turn: bool = False,
 ) -> None:
     """Retire, park or ask once more, and give back what the stop saved, in the transaction that stops.
 
-    The HITs are locked by the caller.
+    The HITs are locked by the caller. Where a budget is shared, one more is asked only of those whose turn it is.
     """
     counts = _count([hit.pk for hit in hits])
     purses = purses_of(batches.values())
@@ -90,6 +91,8 @@ def settle_hits(
     for hit in hits:
         count = counts.get(hit.pk, Count())
         step = next_step(hit, learned.get(hit.pk, Learned()), count, designs[hit.batch_id], batches[hit.batch_id])
+        if step == Next.ASK and not is_their_turn and _waits_for_its_turn(hit, designs[hit.batch_id], purses):
+            step = Next.WAIT
         if step == Next.REOPEN:
             if hit.batch_id not in may_reopen:
                 may_reopen[hit.batch_id] = _may_reopen(hit.batch_id)
@@ -133,6 +136,11 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
         return Next.WAIT if ends is None else Next.RETIRE if ends else Next.ASK
     is_done = not known.verdicts and known.answers >= design.rules.wanted(hit.max_assignments)
     return Next.RETIRE if is_done else Next.ASK
+
+
+def _waits_for_its_turn(hit: Hit, design: Design, purses: Mapping[int, tuple[Purse, int]]) -> bool:
+    """Work without pay has no budget to share."""
+    return hit.lane == 0 and design.rules.mode == "budget" and purses[hit.batch_id][1] > 0
 
 
 def _cannot_be_answered(hit: Hit, known: Learned, count: Count) -> bool:

@@ -237,6 +237,7 @@ class CrowdModel(models.Model):
     pooled = ArrayField(models.FloatField(), default=list, help_text="K x K, row major.")
     exponent = models.FloatField(default=0.5, help_text="b of QUALITY.md 2.2")
     is_calibrated = models.BooleanField(default=False)
+    sureness = models.JSONField(default=dict, blank=True, help_text="How sure live labels are, as gold taught it.")
     run = models.ForeignKey(
         "quality.AggregationRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -232,7 +232,7 @@ def belief_steps(batch: Batch, belief: Belief, question: Question, codes: Mappin
             np.stack([counts_of(stored.get(word.worker_id), n) for word in heard]),
             crowd.pooled, crowd.prior, weights=np.array([word.weight for word in heard]), b=crowd.exponent,
             previous=np.array(belief.posterior),
-            counted=np.array([_is_in(last[word.worker_id], word) for word in heard]),
+            counted=np.array([_is_in(last[word.worker_id], word) for word in heard]), sureness=crowd.sureness,
         )  # fmt: skip
         steps.append(
             Step(

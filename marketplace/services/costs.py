@@ -24,7 +24,8 @@ EXPECTED_BETWEEN = 0.27
 class Places:
     """How many places each HIT opens with, and how many are put aside for.
 
-    A budget is spread over the `rows` of a publication; rows that come later (None) get the fewest answers.
+    Under a budget each HIT gets its fewest answers; what the budget pays beyond is shared (`shared`), and goes where an
+    answer tells most. `rows`: those of a publication; None for rows that come later.
     """
 
     rules: Rules
@@ -40,12 +41,7 @@ class Places:
             drawn = random.Random(f"{self.seed}:{index}").random() < SAMPLED_SHARE  # noqa: S311  no secret
             places = SAMPLED_PLACES if drawn else 1
             return places, places
-        if self.rows is None:
-            return self.rules.first_places, self.rules.first_places
-        if self.price:
-            each, over = divmod(self.affordable, self.rows)
-            return self.rules.first_places, min(self.rules.most_places, each + (index < over))
-        return self.rules.first_places, self.rules.most_places
+        return self.rules.first_places, self.rules.first_places if self.price else self.rules.most_places
 
     @cached_property
     def all_alike(self) -> tuple[int, int] | None:
@@ -57,6 +53,13 @@ class Places:
     def affordable(self) -> int:
         """Places that the budget pays for."""
         return money.parse(self.rules.budget or "0", field="rules.budget") // self.price
+
+    @property
+    def shared(self) -> int:
+        """Places that all HITs of a publication share."""
+        if self.rules.mode != "budget" or not self.price or self.rows is None:
+            return 0
+        return min(self.affordable, self.rows * self.rules.most_places) - self.rows * self.rules.first_places
 
     def check_budget(self) -> None:
         """Raise Invalid where the budget does not even pay the fewest answers."""

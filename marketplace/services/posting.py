@@ -24,7 +24,15 @@ from marketplace.rows import FORMATS, BadRow, Reader, format_of
 from marketplace.rules import Rules
 from marketplace.selectors import freeze_design
 from marketplace.services import telling
-from marketplace.services.costs import Preview, answers_before, check_floor, expected_answers, preview, repair_of
+from marketplace.services.costs import (
+    Places,
+    Preview,
+    answers_before,
+    check_floor,
+    expected_answers,
+    preview,
+    repair_of,
+)
 from marketplace.services.design import check_project, prices
 from marketplace.services.judging import purse_of, purses_of
 from marketplace.services.places import release_unneeded
@@ -246,7 +254,8 @@ def open_published(*, batch: Batch, hits: int, levels: Collection[int]) -> Batch
     """
     places = Hit.objects.filter(batch=batch).aggregate(total=Sum("funded"))["total"] or 0
     expected = hits * expected_answers(Rules.from_json(batch.design["rules"]), answers_before(batch.project))
-    fund(batch=batch, places=places, expected=expected, key=f"publish:{batch.pk}")
+    shared = Places(Rules.from_json(batch.design["rules"]), batch.price, hits, "").shared
+    fund(batch=batch, places=places, shared=shared, expected=expected, key=f"publish:{batch.pk}")
     return move(
         batch,
         Batch.State.OPEN,
@@ -267,8 +276,8 @@ def back_to_draft(*, batch: Batch) -> Batch:
     return move(batch, Batch.State.DRAFT, design={}, levels=[])
 
 
-def fund(*, batch: Batch, places: int, key: str, expected: float = 0) -> None:
-    """Put aside for `places` new places, and the repair reserve for the `expected` answers of new HITs.
+def fund(*, batch: Batch, places: int, key: str, expected: float = 0, shared: int = 0) -> None:
+    """Put aside for `places` new places; in the reserve, for `shared` ones and for repair of the `expected` answers.
 
     Raises
     ------
@@ -277,7 +286,8 @@ def fund(*, batch: Batch, places: int, key: str, expected: float = 0) -> None:
     """
     if not batch.price or not places:
         return
-    amount, repair = places * batch.price, repair_of(min(places, round(expected)) * batch.price)
+    amount, repair = places * batch.price, repair_of(min(places + shared, round(expected)) * batch.price)
+    repair += shared * batch.price
     purse = purse_of(batch)
     try:
         put_aside(purse=purse, amount=amount, repair=repair, key=key)

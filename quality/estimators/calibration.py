@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit, logsumexp
+from scipy.special import betainc, expit, log_expit, logit, logsumexp
 
 from quality.estimators.encode import Answers, GoldRows
 
@@ -18,6 +18,10 @@ GRID = np.exp(np.linspace(np.log(0.01), np.log(2.0), 81))
 
 #: Grid of how often even the surest labels are wrong.
 LAPSES = np.linspace(0.00125, 0.49875, 200)
+#: P(errors are independent) before gold speaks: real crowds share difficulties.
+INDEPENDENT = 0.2
+#: Chance at most of a claim that does not hold, when gold proves one: it is looked at after every round of answers.
+UNPROVEN = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,36 @@ class Ceiling:
 class Calibration:
     """What one answer is worth: exponent b of the evidence, from n_gold gold items, and whether that was enough.
 
-    `most` is the confidence that no label can go beyond.
+    Attributes
+    ----------
+    most : float
+        The confidence that no label can go beyond.
+    stated, right : ndarray, shape (n_gold,)
+        Confidence of gold items, each left out of what it taught, and whether their labels are right.
     """
 
     b: float
     n_gold: int
     calibrated: bool
     most: float = 1.0
+    stated: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    right: np.ndarray = field(default_factory=lambda: np.zeros(0, bool), repr=False, compare=False)
+
+    def proves(self, tau: float) -> bool:
+        """Does gold prove that of labels as sure as `tau` at least that share is right?
+
+        Confidence holds on average over the gold items that might have been drawn. A promise about this job has to
+        hold with those that were: P(the share is below tau) is at most .01, uniform before gold speaks. With no label
+        of n wrong that takes n = 20 at .8, 43 at .9, 89 at .95.
+
+        Examples
+        --------
+        >>> [Calibration(1.0, n, True, 1.0, np.ones(n), np.ones(n, bool)).proves(0.9) for n in (42, 43)]
+        [False, True]
+        """
+        sure = self.stated >= tau
+        n_right, n = int(self.right[sure].sum()), int(sure.sum())
+        return bool(n) and float(betainc(n_right + 1, n - n_right + 1, tau)) <= UNPROVEN
 
 
 def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:
@@ -94,17 +121,21 @@ def exponent_weights(likelihoods: np.ndarray) -> np.ndarray:
 
 
 def independence(likelihoods: np.ndarray, at_one: float) -> float:
-    """P(errors are independent given the truth, so that b = 1) against any b with its prior, each as likely before.
+    """P(errors are independent given the truth, so that b = 1) against any b with its prior.
 
-    From the gold log-likelihood under each exponent of `GRID`, and `at_one`.
+    From the gold log-likelihood under each exponent of `GRID`, and `at_one`; before gold `INDEPENDENT`.
     """
     prior = -2 * (np.log(GRID) - np.log(0.6)) ** 2
-    return float(expit(at_one - logsumexp(likelihoods + prior) + logsumexp(prior)))
+    return float(expit(at_one - logsumexp(likelihoods + prior) + logsumexp(prior) + logit(INDEPENDENT)))
 
 
 def tempered(log_prior: np.ndarray, evidence: np.ndarray, winner: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """P_bay: probability of the label under softmax(log pi + b LL), averaged over b, shape (I,)."""
     heavy = weights > 1e-4
+    if len(winner) == 1:  # a live belief: all exponents at once
+        joint = log_prior[0] + GRID[heavy, None] * evidence[0]
+        shares = label_share(joint, np.broadcast_to(winner, len(joint)))
+        return np.array([weights[heavy] @ shares / weights[heavy].sum()])
     parts = [
         w * label_share(log_prior + b * evidence, winner) for b, w in zip(GRID[heavy], weights[heavy], strict=True)
     ]

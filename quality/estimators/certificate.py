@@ -99,7 +99,7 @@ def score_interval(scores: np.ndarray, n_delivered: int, level: float = 0.95) ->
     >>> rng = np.random.default_rng(0)
     >>> found = score_interval(rng.beta(9, 1, 400), 5000)
     >>> round(found.estimate, 2), round(found.lower, 2), round(found.upper, 2)
-    (0.9, 0.89, 0.92)
+    (0.9, 0.88, 0.91)
     """
     scores = np.asarray(scores, float)
     n = len(scores)
@@ -160,8 +160,9 @@ def ppi_interval(
 
     Notes
     -----
-    ``lam mean_N f + mean_n(y - lam f)`` with ``lam = Cov(y, f) / ((1 + n/N) Var f)`` in [0, 1], and variance
-    ``Var(y - lam f) / n + lam^2 Var(f) / N``.
+    ``lam mean_N f + mean_n(y - lam f)`` with ``lam = Cov(y, f) / Var f`` in [0, 1], and variance
+    ``(1 - n/N) Var(y - lam f) / n``: the claim is about the N labels delivered, all of whose f are known, and not about
+    more that might come, for which PPI++ allows.
 
     References
     ----------
@@ -183,10 +184,10 @@ def ppi_interval(
     if n - right.sum() < PPI_ERRORS:
         raise ValueError(f"PPI++ needs at least {PPI_ERRORS} errors.")
     spread = population.var(ddof=1) if n_all > 1 else 0.0
-    slope = np.cov(right, stated, ddof=1)[0, 1] / ((1 + n / n_all) * spread) if spread > 0 else 0.0
+    slope = np.cov(right, stated, ddof=1)[0, 1] / spread if spread > 0 else 0.0
     slope = float(min(max(slope, 0.0), 1.0))
     estimate = slope * population.mean() + (right - slope * stated).mean()
-    error = ((right - slope * stated).var(ddof=1) / n + slope**2 * spread / n_all) ** 0.5
+    error = ((1 - n / n_all) * (right - slope * stated).var(ddof=1) / n) ** 0.5
     away = ndtri((1 + level) / 2) * error
     return AccuracyInterval(float(estimate), float(max(estimate - away, 0)), float(min(estimate + away, 1)))
 

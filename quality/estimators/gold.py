@@ -15,8 +15,8 @@ from quality.estimators.intervals import beta_interval
 BOUND = 2.944
 #: Gold answers after which the sequential test goes by the sign of its sum.
 LAST = 60
-#: Numbers of gold answers at which a pause is considered.
-LOOKS = (20, 30, 40, 50, 60)
+#: Numbers of gold answers at which a pause is considered: who is a little below the bar shows late.
+LOOKS = (20, 30, 40, 50, 60, 80, 100, 150, 200)
 #: Largest part of a batch's workers that may be paused before the gold itself is suspect.
 MOST_PAUSED = 0.30
 #: Gold answers from which the monitor watches.
@@ -117,8 +117,8 @@ def pause_verdict(
 ) -> Literal["keep", "pause", "suspect gold"]:
     """Should the worker be paused, for a person to look?
 
-    Only when the 95 % upper bound of Beta(5m + right, 5(1-m) + wrong) is below p1 - .1, at 20, 30, ... 60 gold
-    answers. Beyond 30 % of the batch's workers it is the gold or the guidelines that are suspect.
+    Only when the 95 % upper bound of Beta(5m + right, 5(1-m) + wrong) is below p1 - .1, after `LOOKS` gold answers.
+    Beyond 30 % of the batch's workers it is the gold or the guidelines that are suspect.
 
     Examples
     --------

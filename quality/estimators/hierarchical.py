@@ -115,6 +115,10 @@ class HierarchicalDawidSkene:
         self.status_ = status
         return self
 
+    def reached(self, tau: float) -> np.ndarray:
+        """Labels that are as sure as `tau`, where gold proves that labels that sure hold it, shape (I,), bool."""
+        return (self.confidence_ >= tau) & self.calibration_.proves(tau)
+
     def _pattern(self, n_classes: int) -> np.ndarray:
         return default_pattern(n_classes)
 

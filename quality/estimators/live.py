@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quality.estimators.confidence import Sureness
 from quality.estimators.em import ANCHOR, STRENGTH, is_adversary
 from quality.estimators.expectation import pooled_confusion, shrunk_confusions
 
-__all__ = ["LiveBelief", "class_prior", "pooled_confusion", "update_item"]
+__all__ = ["LiveBelief", "at_confidence", "class_prior", "pooled_confusion", "update_item"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class LiveBelief:
     posterior : ndarray, shape (K,)
         At b = 1; keep it: the next update takes it back out of the workers' counts.
     confidence : ndarray, shape (K,)
-        P at exponent b: `confidence[label]` is what is shown and what stops.
+        P at exponent b, or with the label as sure as gold bears out: `confidence[label]` is what is shown and what
+        stops.
     label : int
         Argmax of `posterior`, ties to the larger prior.
     deltas : ndarray, shape (r, K)
@@ -41,7 +43,7 @@ def update_item(
     labels: np.ndarray, counts: np.ndarray, pooled: np.ndarray, prior: np.ndarray, *,
     previous: np.ndarray | None = None, counted: np.ndarray | None = None, weights: np.ndarray | None = None,
     votes: np.ndarray | None = None, truth: np.ndarray | None = None, b: float = 0.5, n_workers: int = 100,
-    prior_counted: bool | None = None,
+    prior_counted: bool | None = None, sureness: Sureness | None = None,
 ) -> LiveBelief:  # fmt: skip
     """Recompute one item from all of its answers (incremental EM).
 
@@ -70,6 +72,8 @@ def update_item(
         Workers in the job, for the adversary guard.
     prior_counted : bool, optional
         Whether `previous` is in the job's sum of posteriors; default whether it is given.
+    sureness : Sureness, optional
+        What gold taught, from `confidence.live_sureness`: says how sure the label is.
 
     Raises
     ------
@@ -115,7 +119,25 @@ def update_item(
     was = previous if previous is not None and prior_counted is not False else 0.0
     tied = posterior >= posterior.max() - 1e-9
     label = int(np.argmax(np.where(tied, prior, -1.0)))
+    if sureness is not None and truth is None:
+        log_prior, said = np.log(prior)[None], np.bincount(labels, voting, n_classes)[None]
+        sure = sureness.of(log_prior, said, log_prior + evidence, np.array([label]))
+        confidence = at_confidence(confidence, label, float(sure[0]))
     return LiveBelief(posterior, confidence, label, weight[:, None] * posterior - old, posterior - was)
+
+
+def at_confidence(spread: np.ndarray, label: int, confidence: float) -> np.ndarray:
+    """The `spread` (K,) with its `label` at a confidence, and the others in the proportions that they have.
+
+    Examples
+    --------
+    >>> at_confidence(np.array([0.5, 0.3, 0.2]), 0, 0.9).round(2)
+    array([0.9 , 0.06, 0.04])
+    """
+    others = np.where(np.arange(len(spread)) == label, 0.0, spread)
+    found = others * ((1 - confidence) / max(others.sum(), 1e-300))
+    found[label] = confidence
+    return found
 
 
 def class_prior(total: np.ndarray, anchor: np.ndarray | None = None, weight: float = ANCHOR) -> np.ndarray:

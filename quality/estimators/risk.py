@@ -77,7 +77,7 @@ def item_risks(
     >>> score = lambda answer, key: grade("text", answer, key).score
     >>> found = item_risks([1, 1, 1, 2], list("abca"), said, consensus=TextConsensus().fit, score=score)
     >>> {item: round(risk, 2) for item, risk in found.risk.items()}, found.undefined
-    ({1: 0.5}, {2: 'It has one answer, and nothing to compare it with.'})
+    ({1: 0.17}, {2: 'It has one answer, and nothing to compare it with.'})
     """
     ids, item = factorise(items, "items")
     who, worker = factorise(workers, "workers")

@@ -265,7 +265,12 @@ def data_hash(log: Log, keys: Keys) -> str:
 def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int, project_id: int) -> dict[str, Any]:
     return {
         "iterations": fitted.n_iter,
-        "calibration": {"b": round(fitted.b, 4), "gold": fitted.n_gold, "is_calibrated": fitted.calibrated},
+        "calibration": {
+            "b": round(fitted.b, 4),
+            "gold": fitted.n_gold,
+            "is_calibrated": fitted.calibrated,
+            "proven": fitted.proven,
+        },
         "agreement": agreement_of(asked, log, seed),
         "disagreement": disagreement_in(project_id, asked.question, log, seed),
         "mean_confidence": round(float(fitted.confidence.mean()), 4) if len(fitted.items) else None,
@@ -440,13 +445,14 @@ def write_crowds(run: AggregationRun, asked: Asked, fitted: Fitted) -> None:
                 pooled=crowd.pooled.ravel().tolist(),
                 exponent=fitted.b,
                 is_calibrated=fitted.calibrated,
+                sureness=fitted.sureness.to_json() if fitted.sureness else {},
                 run=run,
             )
             for part, crowd in sorted(fitted.crowds.items())
         ],
         update_conflicts=True,
         unique_fields=["project", "question", "part"],
-        update_fields=["classes", "prior", "pooled", "exponent", "is_calibrated", "run", "updated_at"],
+        update_fields=["classes", "prior", "pooled", "exponent", "is_calibrated", "sureness", "run", "updated_at"],
     )
 
 

@@ -19,7 +19,8 @@ from marketplace.models import Batch, Hit
 from marketplace.rules import Rules
 from marketplace.schema import Question
 from marketplace.selectors import Design
-from quality.estimators.live import pooled_confusion, update_item
+from quality.estimators.confidence import Sureness
+from quality.estimators.live import at_confidence, pooled_confusion, update_item
 from quality.estimators.stopping import Rule, Verdict, decide, minimum_answers
 from quality.models import Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
 from quality.services.healing import first_hits
@@ -73,6 +74,7 @@ class Crowd:
     prior: np.ndarray
     exponent: float
     is_calibrated: bool
+    sureness: Sureness | None = None
 
 
 def learn(
@@ -210,7 +212,8 @@ def crowd_of(question: Question, model: CrowdModel | None) -> Crowd:
     if model is None or len(model.prior) != n:
         return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / n), 0.5, is_calibrated=False)
     pooled = np.array(model.pooled).reshape(n, n)
-    return Crowd(pooled, np.array(model.prior), model.exponent, model.is_calibrated)
+    sureness = Sureness.from_json(model.sureness) if model.sureness else None
+    return Crowd(pooled, np.array(model.prior), model.exponent, model.is_calibrated, sureness)
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
@@ -227,7 +230,10 @@ def _update_classes(
     deltas: dict[tuple[int, str, str], Any],
     own: str,
 ) -> np.ndarray:
-    """Bring one belief up to date and note what it teaches about the workers; returns P at exponent b, shape (K,)."""
+    """Bring one belief up to date and note what it teaches about the workers.
+
+    Returns P, shape (K,), its label as sure as gold bears out.
+    """
     n = len(question.classes)
     previous = np.array(belief.posterior) if len(belief.posterior) == n and before else None
     workers = sorted(newest)
@@ -256,6 +262,7 @@ def _update_classes(
     live = update_item(
         labels, stored, crowd.pooled, crowd.prior, previous=previous, counted=counted, weights=weights,
         votes=_votes([counts.get((w, question.name, own)) for w in workers]), truth=truth, b=crowd.exponent,
+        sureness=crowd.sureness,
     )  # fmt: skip
     for row, worker in enumerate(workers):
         change(worker, int(labels[row]), live.deltas[row], 0 if counted[row] else 1)
@@ -283,11 +290,7 @@ def _stands(belief: Belief, rows: Sequence[Judgment], truth: np.ndarray | None) 
 def spread_of(belief: Belief, crowd: Crowd) -> np.ndarray:
     """P at exponent b from a stored belief, with its label at the calibrated confidence, shape (K,)."""
     posterior, label = np.maximum(belief.posterior, 1e-300), belief.label or 0
-    spread = posterior**crowd.exponent * crowd.prior ** (1 - crowd.exponent)
-    spread[label] = 0
-    spread *= (1 - belief.confidence) / max(spread.sum(), 1e-300)
-    spread[label] = belief.confidence
-    return spread
+    return at_confidence(posterior**crowd.exponent * crowd.prior ** (1 - crowd.exponent), label, belief.confidence)
 
 
 def counts_of(row: WorkerReliability | None, n: int) -> np.ndarray:

@@ -12,8 +12,14 @@ import orjson
 
 from marketplace.schema import Question
 from quality.estimators import HierarchicalDawidSkene, default_estimator
+from quality.estimators.confidence import Sureness, live_sureness
+from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import pooled_confusion
+from quality.estimators.guards import MAJORITY
 from quality.services.log import Log
+
+#: Targets of accuracy of which a report says whether gold proves them.
+TARGETS = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 #: Item -> accepted classes, numbers or texts.
 Keys = Mapping[int, list[Any]]
@@ -47,6 +53,8 @@ class Fitted:
         Of each part of a multilabel question, else of "".
     b, calibrated, n_gold
         The calibration.
+    sureness, proven
+        What gold taught of how sure live labels are, and the highest of `TARGETS` that it proves.
     clusters, inverted
         Workers who answer from one key, each cluster by itself; workers who are right less often than chance.
     """
@@ -64,6 +72,8 @@ class Fitted:
     b: float = 0.5
     calibrated: bool = False
     n_gold: int = 0
+    sureness: Sureness | None = None
+    proven: float | None = None
     clusters: tuple[tuple[int, ...], ...] = ()
     inverted: tuple[int, ...] = ()
     #: Items that no person answered -> their batch.
@@ -180,9 +190,19 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         b=model.calibration_.b,
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
+        sureness=_live_sureness(log, keys, model, n, seed),
+        proven=max(filter(model.calibration_.proves, TARGETS), default=None),
         clusters=tuple(getattr(model, "clusters_", ())),
         inverted=tuple(np.asarray(getattr(model, "adversaries_", ()), int).tolist()),
     )
+
+
+def _live_sureness(log: Log, keys: Keys, model: Any, n_classes: int, seed: int) -> Sureness | None:
+    if not model.calibration_.calibrated or model.status_ in MAJORITY:
+        return None
+    answers = encode(log.item, log.worker, log.label, log.weight, list(range(n_classes)))
+    gold = encode_gold(keys, answers)
+    return live_sureness(answers, gold, model.posteriors_, model.counts_, model.pooled_, model.prior_, seed)
 
 
 def _fit_multilabel(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | None:

@@ -143,7 +143,7 @@ def test_the_list_of_answers_asks_the_same_however_many_there_are(client, market
             client.get(reverse("my_answers") + show)
 
 
-ANSWER_QUERIES = 6
+ANSWER_QUERIES = 7
 
 
 # --- compensation -----------------------------------------------------------------------------------------------------

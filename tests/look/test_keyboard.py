@@ -9,6 +9,7 @@ from django.core import mail
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from lifecycle.decide import approve
 from lifecycle.operations import run_due_operations
 from lifecycle.pay_out import request as request_payout
 from marketplace.models import Assignment, Batch
@@ -87,7 +88,8 @@ def test_from_signing_up_to_a_published_batch(keys, page, live_server, make_user
     keys.press(page.get_by_role("button", name="Announce the deposit"))
     page.get_by_text("on its way").wait_for()
     confirm_deposit(deposit=Deposit.objects.get(), by=make_user(is_staff=True))
-    keys.press(page.get_by_role("button", name="Publish, put"))
+    with page.expect_navigation():
+        keys.press(page.get_by_role("button", name="Publish, put"))
     run_due_operations(limit=3)
     page.get_by_role("heading", name="Workers", exact=True).wait_for(timeout=10_000)
     assert Batch.objects.get().state == "open"
@@ -102,6 +104,7 @@ def test_an_answer_is_sent_back_and_many_are_approved(keys, page, live_server, m
     signed_in(market.owner)
     page.goto(live_server.url + reverse("studio_review", args=[market.batch.public_id]) + "?order=waiting")
 
+    keys.press(page.locator("summary", has_text="Act").first)
     keys.press(page.get_by_role("link", name=re.compile("Send back")).first)
     keys.type(page.get_by_label(re.compile("Why|Reason")).first, "The second name is missing.")
     with page.expect_navigation():
@@ -120,6 +123,7 @@ def test_an_answer_is_sent_back_and_many_are_approved(keys, page, live_server, m
 
 def test_staff_confirm_a_deposit_rule_on_an_appeal_and_pay_out(keys, page, live_server, market, signed_in, settings):
     settings.PAYOUT_MINIMUM = 10_000
+    approve(assignment=market.batch.assignments.filter(worker=market.worker, state="submitted")[0], by=market.owner.pk)
     file_appeal(assignment=market.rejected, reason="Both names were marked.")
     request_payout(worker=market.worker, amount=balance(Account.Kind.PAYABLE, market.worker.pk))
     signed_in(market.staff)
@@ -182,7 +186,8 @@ def walk(page, url, found):
     page.evaluate("document.activeElement.blur()")
     count = page.evaluate(WATCH)
     frames = page.locator("iframe").count()
-    for _stop in range(count + 3 + 40 * frames):
+    dates = page.locator("input[type=date]").count()  # day, month, year and calendar are a stop each
+    for _stop in range(count + 3 + 3 * dates + 40 * frames):
         page.keyboard.press("Tab")
     found += [f"{url}: Tab does not reach {one}" for one in page.evaluate("[...walk.wanted.values()]")]
     found += [f"{url}: no sign of the focus on {one}" for one in page.evaluate("[...new Set(walk.unseen)]")]
@@ -231,7 +236,7 @@ def test_dialogs_take_the_focus_keep_it_and_give_it_back(page, live_server, mark
     signed_in(market.owner)
     page.goto(live_server.url + reverse("studio_batch", args=[market.batch.public_id]))
     keys = Keys(page)
-    keys.press(page.locator("details.menu > summary.btn"))
+    keys.press(page.locator("main details.menu > summary.btn"))
     opener = page.get_by_role("button", name="Until when it is open")
     keys.press(opener)
 

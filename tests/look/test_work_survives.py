@@ -196,6 +196,25 @@ def test_who_is_signed_out_keeps_what_they_answered(work, at_work, context, sign
     assert answers() == [(1, {"digit": "zero"})]
 
 
+def test_the_page_does_not_say_that_it_is_back_before_it_is(work, at_work, context):
+    batch, worker = work(NOTE, hits=3)
+    page = at_work(batch, worker)
+    toasts = page.get_by_text("Connected again.")
+
+    cookies = context.cookies()
+    context.clear_cookies()
+    page.keyboard.type("Half of it")  # its draft is all that goes out
+    page.get_by_text("You are signed out.").wait_for()
+    with page.expect_response(lambda response: "/next/" in response.url or "/login/" in response.url):
+        pass  # it has asked on its own whether it is back
+    page.wait_for_timeout(300)
+    assert page.get_by_text("You are signed out.").is_visible() and toasts.count() == 0
+    context.add_cookies(cookies)
+    toasts.wait_for(timeout=HOLDS_A_MOMENT)
+
+    assert not page.get_by_text("You are signed out.").is_visible()
+
+
 def test_the_deadline_passes_and_nothing_typed_is_lost(work, at_work):
     batch, worker = work(NOTE, hits=1, auto_approve_seconds=600)
     page = at_work(batch, worker)

@@ -15,6 +15,7 @@ from lifecycle.operations import run_to_end
 from lifecycle.refit import APART, refit_project, start_due_refits, start_refit
 from marketplace.models import Batch, Hit
 from quality.estimators import NumericError, SubtypeDawidSkene
+from quality.estimators.confidence import Sureness
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
 from quality.services import aggregation
 from quality.services.aggregation import changed_since, recompute
@@ -168,6 +169,32 @@ def test_counts_written_by_a_refit_are_those_that_the_digest_goes_on_from(judged
     after = WorkerReliability.objects.get(worker=workers[0])
     assert np.isclose(before.sum() - np.sum(after.counts), 1)
     assert after.answered == 59
+
+
+def test_live_labels_are_as_sure_as_gold_bears_out(judged, make_worker):
+    """Workers who share errors agree and are wrong; the exponent alone would still have the next label certain."""
+    truth, said = a_crowd(items=80, workers=8, accuracy=0.95)
+    said[:, truth == 0] = np.where(np.arange(np.sum(truth == 0)) % 3 == 0, 1, said[:, truth == 0])
+    batch, hits, _ = judged(said)
+    for hit, label in list(zip(hits, truth, strict=True))[:40]:
+        GoldQuestion.objects.create(project=batch.project, hit=hit, keys={"digit": {"accept": [LABELS[label]]}})
+    refit_project(project=batch.project)
+    crowd = CrowdModel.objects.get(project=batch.project)
+    newcomer, hit = make_worker(), hits[40 + int(np.flatnonzero(truth[40:] == 1)[0])]
+
+    def confidence_after_news():
+        Judgment.objects.create(
+            project_id=batch.project_id, batch=batch, hit=hit, worker=newcomer, assignment_id=0, question="digit",
+            version=1, label=1,
+        )  # fmt: skip
+        digest_hits(project_id=batch.project_id, hit_ids=[hit.pk])
+        return Belief.objects.get(hit=hit).confidence
+
+    shown = confidence_after_news()
+    CrowdModel.objects.update(sureness={})
+
+    assert 0.5 < shown <= Sureness.from_json(crowd.sureness).most < 0.99
+    assert confidence_after_news() > shown + 0.02
 
 
 def test_a_refit_settles_the_hits_of_an_open_batch(judged):

@@ -3,7 +3,7 @@
 const who = document.body.dataset.worker;
 const prefix = `send:${who}:`;
 const waiters = new Map();
-let listener = () => {}, refusal = () => {}, pumping = false, pause = 0, timer = null, away = "";
+let listener = () => {}, refusal = () => {}, probe = async () => {}, pumping = false, pause = 0, timer = null, away = "";
 
 export class Away extends Error {
   constructor(why) { super(why); this.why = why; }
@@ -49,6 +49,7 @@ export function withdraw(key) {
 }
 
 async function sendAll() {
+  let sent = 0;
   for (const key of keys()) {
     const entry = JSON.parse(localStorage.getItem(key) || "null");
     if (!entry) continue;
@@ -57,11 +58,14 @@ async function sendAll() {
       if (entry.begin) await post(entry.begin); // it may have been shown while there was no connection
       const found = await post(entry.url, entry.body);
       localStorage.removeItem(key);
+      sent++;
       if (!found.ok && found.status === 400 && entry.fields) localStorage.setItem(`draft:${entry.id}`, JSON.stringify([Date.now(), entry.fields]));
       if (waiters.has(key)) waiters.get(key)(found); else if (!found.ok) refusal(found, entry);
       waiters.delete(key);
     } finally { inHand = null; }
   }
+  // Where nothing waited, nothing has shown that we are back: something harmless has to get through first.
+  if (away && !sent) await probe();
 }
 
 export async function pump() {
@@ -78,7 +82,7 @@ export async function pump() {
     setAway(error.why);
   } finally { pumping = false; }
   for (const key of [...waiters.keys()]) if (!localStorage.getItem(key)) { waiters.get(key)(null); waiters.delete(key); }
-  if (!waiting()) return;
+  if (!waiting() && !away) return;
   pause = mine && away ? Math.min(pause ? pause * 2 : 1000, 15000) : 300;
   timer = setTimeout(pump, pause);
 }
@@ -89,9 +93,10 @@ function setAway(why) {
 }
 // Why nothing goes out at the moment, and how many answers wait.
 export const wire = () => ({ why: away, count: waiting() });
-export function onWire(changed, refused) {
+export function onWire(changed, refused, reach) {
   listener = changed;
   refusal = refused;
+  probe = reach;
 }
 export function lost(error) {
   if (error instanceof Away) { setAway(error.why); clearTimeout(timer); timer = setTimeout(pump, 1000); }

@@ -19,10 +19,11 @@ const tab = (sessionStorage.tab ??= [...crypto.getRandomValues(new Uint8Array(12
 const nameOf = (offset) => `${tab}-${+(sessionStorage.shown ?? 0) + offset}`;
 const shift = () => (sessionStorage.shown = +(sessionStorage.shown ?? 0) + size);
 
+// The same names get the same places, however often they are asked for.
+const askAhead = () => post(main.dataset.next, { keys: Array.from({ length: size }, (_, n) => nameOf(n)) });
 function fetchAhead() {
   if (ahead.length || fetching) return fetching;
-  const keys = Array.from({ length: size }, (_, n) => nameOf(n));
-  fetching = post(main.dataset.next, { keys })
+  fetching = askAhead()
     .then((found) => {
       const forms = (found.html || []).map(parse).filter((form) => !sheet.some((one) => one.dataset.id === form.dataset.id));
       if (forms.length) ahead.push(forms); else if (found.html?.length) shift();
@@ -428,7 +429,7 @@ onWire(() => {
     toast(words("back"), 4);
     if (!sheet.length) goOn(); else { sheet.filter((form) => !form.dataset.changing).forEach(begin); fetchAhead(); }
   }
-}, (found, entry) => found.status !== 409 && toast(`${found.detail || found.title} ${entry.fields ? words("kept") : ""}`, 12));
+}, (found, entry) => found.status !== 409 && toast(`${found.detail || found.title} ${entry.fields ? words("kept") : ""}`, 12), askAhead);
 
 setInterval(tick, 1000);
 setInterval(() => document.hidden || renew(), 45000);

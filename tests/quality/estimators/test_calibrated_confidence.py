@@ -1,10 +1,22 @@
 """Confidence that means what it says."""
 
+import json
+
 import numpy as np
 import pytest
 
 from quality.estimators import HierarchicalDawidSkene
-from quality.estimators.calibration import GRID, Ceiling, Correctness, exponent_weights, independence, thinned_gold
+from quality.estimators.calibration import (
+    GRID,
+    INDEPENDENT,
+    Calibration,
+    Ceiling,
+    Correctness,
+    exponent_weights,
+    independence,
+    thinned_gold,
+)
+from quality.estimators.confidence import Sureness, live_sureness
 from quality.estimators.conformal import conformal_sets, conformal_threshold
 from quality.estimators.em import prepare, run
 from quality.estimators.encode import encode, encode_gold
@@ -152,8 +164,41 @@ def test_gold_tells_whether_errors_are_independent():
 
     found = {name: independence(-5 - 20 * (GRID - 0.6) ** 2, value) for name, value in at_one.items()}
 
-    assert found["yes"] > 0.5
+    assert found["yes"] > INDEPENDENT
     assert found["no"] < 1e-6
+
+
+def test_a_claim_takes_more_gold_the_higher_it_is():
+    def least(tau, n_wrong=0):
+        return next(
+            n for n in range(1, 400)
+            if Calibration(1.0, n, True, 1.0, np.full(n, 0.97), np.arange(n) >= n_wrong).proves(tau)
+        )  # fmt: skip
+
+    assert [least(tau) for tau in (0.8, 0.9, 0.95)] == [20, 43, 89]
+    assert least(0.9, n_wrong=1) == 63
+    assert not Calibration(1.0, 200, True, 1.0, np.full(200, 0.94), np.ones(200, bool)).proves(0.95)
+    assert not Calibration(0.5, 0, False).proves(0.5)
+
+
+def test_sureness_survives_storage():
+    crowd = twin("D", 5, 0)
+    answers = encode(crowd.items, crowd.workers, crowd.labels)
+    model = HierarchicalDawidSkene(gold_sample="random").fit(
+        crowd.items, crowd.workers, crowd.labels, gold=uniform_gold(crowd.truth, 50, 0)
+    )
+    gold = encode_gold(uniform_gold(crowd.truth, 50, 0), answers)
+    found = live_sureness(answers, gold, model.posteriors_, model.counts_, model.pooled_, model.prior_)
+
+    again = Sureness.from_json(json.loads(json.dumps(found.to_json())))
+
+    log_prior = np.broadcast_to(np.log(model.prior_), model.posteriors_.shape)
+    joint, winner = np.log(np.maximum(model.posteriors_, 1e-300)), model.posteriors_.argmax(axis=1)
+    np.testing.assert_array_equal(
+        again.of(log_prior, answers.votes, joint, winner), found.of(log_prior, answers.votes, joint, winner)
+    )
+    assert found.most < 1
+    assert live_sureness(answers, encode_gold(None, answers), *[None] * 4) is None
 
 
 def test_correctness_learns_a_margin_that_means_nothing():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import hypergeom
 
+from benchmarks import crowds
 from quality.estimators import HierarchicalDawidSkene
 from quality.estimators.certificate import audit_interval
 from quality.estimators.copying import find_copying, poisson_binomial_tail
@@ -86,38 +86,10 @@ def test_a_fit_to_other_answers_is_refused():
         find_copying([1], ["a"], ["x"], np.ones((2, 1)), np.ones((1, 1, 1)))
 
 
-def covering(n_delivered, n_audited, errors):
-    """First and last number of errors seen whose interval covers the truth, by bisection: both bounds are monotone."""
-    lowest, highest = max(0, n_audited + errors - n_delivered), min(errors, n_audited)
-    truth = 1 - errors / n_delivered
-    too_few = first_false(lambda x: audit_interval(n_delivered, n_audited, x).lower > truth + 1e-12, lowest, highest)
-    enough = first_false(lambda x: audit_interval(n_delivered, n_audited, x).upper >= truth - 1e-12, lowest, highest)
-    return too_few, enough - 1
-
-
-def first_false(holds, first, last):
-    """The first number from `first` on for which `holds` is false; it is true up to there."""
-    while first <= last:
-        middle = (first + last) // 2
-        if holds(middle):
-            first = middle + 1
-        else:
-            last = middle - 1
-    return first
-
-
 @pytest.mark.slow
 def test_the_certificate_covers_everywhere_on_the_grid():
     """Exactly, over all possible audits, where simulation would draw 20 000 a cell."""
-    covers = []
-    for n_delivered in (300, 1000, 3000, 10_000):
-        for part in (0.02, 0.1, 0.3, 0.6, 0.9):
-            n_audited = max(int(n_delivered * part), 10)
-            for accuracy in (0.85, 0.9, 0.95, 0.98, 0.995):
-                errors = round(n_delivered * (1 - accuracy))
-                first, last = covering(n_delivered, n_audited, errors)
-                chance = hypergeom.pmf(np.arange(first, last + 1), n_delivered, errors, n_audited)
-                covers.append(chance.sum())
+    covers = crowds.exact_coverage()
 
     assert len(covers) == 100
     assert min(covers) >= 0.945

@@ -109,16 +109,25 @@ def test_risk_of_boxes_of_pedestrians_is_calibrated():
         for item, found in zip(model.items_.tolist(), model.estimates_, strict=True)
         if item in truth
     }
-    chosen = np.random.default_rng(0).permutation(sorted(scores))
-    gold = {item: truth[item] for item in chosen[:150].tolist()}
+    fits = {}
 
-    found = item_risks(*columns, consensus=BoxConsensus().fit, score=by("boxes"), gold=gold)
+    def consensus(items, workers, labels):  # the answers are the same, whatever is gold
+        fits[len(items)] = fits.get(len(items)) or BoxConsensus().fit(items, workers, labels)
+        return fits[len(items)]
 
-    rest = [item for item in chosen[150:].tolist() if item in found.risk]
-    assert np.mean([found.risk[item] for item in rest]) == pytest.approx(
-        1 - np.mean([scores[item] for item in rest]), abs=0.04
-    )
-    assert np.corrcoef([found.risk[item] for item in rest], [1 - scores[item] for item in rest])[0, 1] > 0.2
+    off = []
+    for seed in range(6):
+        chosen = np.random.default_rng(seed).permutation(sorted(scores))
+        gold = {item: truth[item] for item in chosen[:150].tolist()}
+
+        found = item_risks(*columns, consensus=consensus, score=by("boxes"), gold=gold)
+
+        rest = [item for item in chosen[150:].tolist() if item in found.risk]
+        risk, lost = np.array([(found.risk[item], 1 - scores[item]) for item in rest]).T
+        off.append(risk.mean() - lost.mean())
+        assert np.corrcoef(risk, lost)[0, 1] > 0.2
+    # One draw of 150 is .02 off by itself.
+    assert np.mean(off) == pytest.approx(0, abs=0.025)
 
 
 # -- certificate of a mean score ----------------------------------------------------------------------------------

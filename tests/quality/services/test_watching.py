@@ -49,7 +49,7 @@ def test_the_record_does_not_depend_on_where_it_is_cut():
     whole = read_record(passed, POOL)
 
     assert (whole.right, whole.wrong, whole.n) == (60, 30, 90)
-    assert [sum(look) for look in whole.looks] == [20, 30, 40, 50, 60]
+    assert [sum(look) for look in whole.looks] == [20, 30, 40, 50, 60, 80]
     assert read_record([], POOL).monitor == Monitor()
 
 
