@@ -45,7 +45,7 @@ def create_type(*, requester: Requester, members: Mapping[str, Any]) -> Qualific
     retry = members.get("RetryDelayInSeconds")
     if retry is not None:
         in_range("RetryDelayInSeconds", retry, 0, NEVER - 1)
-    test = _read_test(requester, members, about=None)
+    test = _read_test(members, about=None)
     if test["test"] and members.get("AutoGranted"):
         raise RequestError("InvalidParameterValue", "AutoGranted: not together with a Test.")
     is_active = members["QualificationTypeStatus"] == "Active"
@@ -66,7 +66,15 @@ def create_type(*, requester: Requester, members: Mapping[str, Any]) -> Qualific
         retry_seconds=NEVER if retry is None else retry, auto_value=_auto_value(members)
     )
     QualificationType.objects.create(qualification=made, keywords=keywords, is_active=is_active, **test)
+    _fetch_media(made, test["test"])
     return Qualification.objects.select_related("mturk").get(pk=made.pk)
+
+
+def _fetch_media(qualification: Qualification, test: str) -> None:
+    """What a test shows is shown from here."""
+    addresses = media_of(test) if test else []
+    if qualification.requester and addresses:
+        ask_for(requester=qualification.requester, addresses=[addresses])
 
 
 def check_text(name: str, text: str, most: int, least: int = 0) -> None:
@@ -82,7 +90,7 @@ def _auto_value(members: Mapping[str, Any]) -> int | None:
     return int(value)
 
 
-def _read_test(requester: Requester, members: Mapping[str, Any], about: QualificationType | None) -> dict[str, Any]:
+def _read_test(members: Mapping[str, Any], about: QualificationType | None) -> dict[str, Any]:
     """Test, its time and its key as they are to be: a new test drops the key unless it brings one."""
     test = members.get("Test", about.test if about else "")
     seconds = members.get("TestDurationInSeconds", about.test_seconds if about else None)
@@ -98,8 +106,6 @@ def _read_test(requester: Requester, members: Mapping[str, Any], about: Qualific
     form = read_test(test)
     if key:
         read_key(key, form)
-    if addresses := media_of(test):
-        ask_for(requester=requester, addresses=[addresses])
     return {"test": test, "test_seconds": seconds, "answer_key": key}
 
 
@@ -116,7 +122,7 @@ def update_type(*, qualification: Qualification, members: Mapping[str, Any]) -> 
         changes["retry_seconds"] = members["RetryDelayInSeconds"]
     if "Test" in members and not members["Test"].strip():
         raise RequestError("InvalidParameterValue", "Test: a test cannot be removed.")
-    test = _read_test(qualification.requester, members, row)
+    test = _read_test(members, row)
     if test["test"] and members.get("AutoGranted"):
         raise RequestError("InvalidParameterValue", "AutoGranted: not together with a Test.")
     if test["test"]:
@@ -132,6 +138,7 @@ def update_type(*, qualification: Qualification, members: Mapping[str, Any]) -> 
     QualificationType.objects.update_or_create(
         qualification_id=qualification.pk, defaults={"is_active": is_active, **test}
     )
+    _fetch_media(qualification, test["test"])
     return Qualification.objects.select_related("mturk").get(pk=qualification.pk)
 
 

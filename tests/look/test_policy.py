@@ -44,6 +44,7 @@ OWN = {
     *("studio_webhooks", "studio_media", "studio_blocks", "studio_forecast", "access_keys"),
     # Public work is everybody's to see; whether they may do it, the claim decides.
     *("quiz", "start_work", "work_next", "work_read", "work_preview", "practice", "quiz_start"),
+    *("qualification_tests", "qualification_test"),
 }
 
 
