@@ -8,7 +8,8 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -51,12 +52,17 @@ def for_requesters(view: View) -> View:
 @for_requesters
 def studio(request: HttpRequest, requester: Requester) -> HttpResponse:
     """The projects, with what runs in each."""
-    live = Q(batches__state__in=[Batch.State.OPEN, Batch.State.PAUSED])
+    # Counted for those of the page alone: a project may have very many batches.
+    batches = Batch.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    live = batches.filter(state__in=[Batch.State.OPEN, Batch.State.PAUSED])
     projects = (
         projects_of(request.user)
         .filter(archived_at=None, trial_of=None)
         .select_related("requester")
-        .annotate(batch_count=Count("batches", distinct=True), live_count=Count("batches", filter=live, distinct=True))
+        .annotate(
+            batch_count=Coalesce(Subquery(batches.annotate(n=Count("pk")).values("n")), 0),
+            live_count=Coalesce(Subquery(live.annotate(n=Count("pk")).values("n")), 0),
+        )
         .order_by("-updated_at", "-pk")
     )
     page = Paginator(projects, PAGE).get_page(request.GET.get("page"))

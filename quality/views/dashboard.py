@@ -20,7 +20,7 @@ from quality.models import Belief
 
 PAGE = 25
 ORDERS = {
-    "": ("-created_at", "-pk"),
+    "": ("-pk",),  # newest first: in the order in which they were made, by an index that is there
     "name": ("name", "pk"),
     "published": ("-published_at", "-pk"),
     "ends": ("expires_at", "-pk"),

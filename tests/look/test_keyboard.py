@@ -106,9 +106,10 @@ def test_an_answer_is_sent_back_and_many_are_approved(keys, page, live_server, m
 
     keys.press(page.locator("summary", has_text="Act").first)
     keys.press(page.get_by_role("link", name=re.compile("Send back")).first)
-    keys.type(page.get_by_label(re.compile("Why|Reason")).first, "The second name is missing.")
+    act = page.locator("#act")
+    keys.type(act.locator("textarea"), "The second name is missing.")
     with page.expect_navigation():
-        keys.press(page.get_by_role("button", name=re.compile("Send back")).last)
+        keys.press(act.get_by_role("button", name="Send back"))
     run_due_operations(limit=3)
     page.goto(live_server.url + reverse("review_bulk", args=[market.batch.public_id]))
     keys.to(page.get_by_label("With", exact=True))
