@@ -72,6 +72,8 @@ def pytest_unconfigure(config):
     browser = [report for report in skipped if "browser" in report.keywords]
     dataset = [report for report in skipped if "no data set" in str(report.longrepr)]
     templates = [report for report in skipped if "no shared folder" in str(report.longrepr)]
+    if "not clients" in config.option.markexpr:
+        reporter.write_line("NOT RUN: THE TOOLS OF MECHANICAL TURK, which need the network: make clients", red=True)
     if templates:
         reporter.write_line(f"NOT RUN: {len(templates)} TESTS OF SHARED TEMPLATES", red=True, bold=True)
     if browser:
