@@ -224,8 +224,9 @@ def lines(
         frame.dot("f-acc", frame.x(x), frame.y(y), 4.5)
         frame.text_beside("strong", frame.x(x), frame.y(y) - 9, words, 8)
     frame.floor()
+    are_whole = all(float(x).is_integer() for x in xs)  # there is no such thing as 1.2 answers
     for step in ticks(max(xs), about=6, low=min(xs)):
-        if step <= max(xs) + 1e-9:
+        if step <= max(xs) + 1e-9 and (not are_whole or abs(step - round(step)) < 1e-9):
             frame.text("mid", frame.x(step), frame.bottom + 14, number(step))
     frame.text("end", frame.right, frame.bottom + 32, x_axis)
     keys = [Key("line", f"ln {one.css}".strip(), one.name) for one in series] if len(series) > 1 else []

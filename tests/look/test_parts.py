@@ -78,6 +78,15 @@ def test_ticks_are_round_and_cover_the_data(high, last):
     assert steps[0] == 0 and steps[-1] >= high and steps[-1] == pytest.approx(last)
 
 
+@pytest.mark.parametrize(("last", "under"), [(2.0, ["1", "2"]), (1.5, ["1", "1.1", "1.2", "1.3", "1.4", "1.5"])])
+def test_whole_numbers_have_no_tenths_between_them(last, under):
+    drawn = charts.lines(
+        [charts.Series("right", [(1.0, 0.8), (last, 0.9)])], message="", x_axis="answers", head=("", "", "")
+    )
+
+    assert [mark.text for mark in drawn.marks if mark.css == "mid"] == under
+
+
 def test_the_steps_of_a_heat_map_follow_the_share_of_the_row():
     drawn = charts.heat([[90, 10, 0], [0, 1, 999]], ["a", "b"], message="mix-ups")
 

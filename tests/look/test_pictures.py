@@ -55,8 +55,8 @@ def of_batch(seen: Seen) -> dict[str, Any]:
     return {"batch_id": seen.batch.public_id}
 
 
-def of_disputed(seen: Seen) -> dict[str, Any]:
-    belief = Belief.objects.filter(hit__batch=seen.batch, state="disputed").order_by("confidence")[0]
+def of_doubtful(seen: Seen) -> dict[str, Any]:
+    belief = Belief.objects.filter(hit__batch=seen.batch, hit__lane=0).order_by("confidence")[0]
     return {"item_id": belief.hit.data_row.public_id}
 
 
@@ -75,7 +75,7 @@ AFTER = {
     "question": Picture("requester", "studio_project_edit", lambda s: {"project_id": s.batch.project.public_id}),
     "review": Picture("requester", "studio_review", of_batch),
     "results": Picture("requester", "studio_results", of_batch),
-    "item": Picture("requester", "studio_item", of_disputed),
+    "item": Picture("requester", "studio_item", of_doubtful),
     "certificate": Picture("", "public_certificate", lambda s: {"certificate_id": s.day.certificate.public_id}),
     "staff": Picture("admin", "staff_home"),
     "worker-audit": Picture("admin", "staff_worker", of_copycat),

@@ -10,6 +10,9 @@ from mturk import answers, ids
 from mturk.models import MturkHit
 from mturk.services.keys import create_access_key
 
+#: Programs of their own, run by the Python of each tool (`test_clients.py`).
+collect_ignore_glob = ["clients/*_client.py"]
+
 
 @pytest.fixture
 def requester(make_requester):

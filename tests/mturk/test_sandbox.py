@@ -9,7 +9,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from marketplace.models import Hit, Requester
-from mturk import ids, views
+from mturk import endpoint, ids
 from mturk.errors import RequestError
 from mturk.models import AccessKey
 from mturk.operations import BY_NAME
@@ -91,7 +91,7 @@ def test_fifty_equal_tokens_at_once_make_one_hit(requester):
 
 
 def test_who_calls_too_often_is_told_to_wait(client, monkeypatch):
-    monkeypatch.setattr(views, "COUNTED_OVER", 10_000_000)
+    monkeypatch.setattr(endpoint, "COUNTED_OVER", 10_000_000)
     with override_settings(MTURK_RATE=0, MTURK_BURST=3):
         for _ in range(3):
             client.get_account_balance()

@@ -178,7 +178,7 @@ def test_live_labels_are_as_sure_as_gold_bears_out(judged, make_worker):
     batch, hits, _ = judged(said)
     for hit, label in list(zip(hits, truth, strict=True))[:40]:
         GoldQuestion.objects.create(project=batch.project, hit=hit, keys={"digit": {"accept": [LABELS[label]]}})
-    refit_project(project=batch.project)
+    [run] = refit_project(project=batch.project)
     crowd = CrowdModel.objects.get(project=batch.project)
     newcomer, hit = make_worker(), hits[40 + int(np.flatnonzero(truth[40:] == 1)[0])]
 
@@ -193,8 +193,26 @@ def test_live_labels_are_as_sure_as_gold_bears_out(judged, make_worker):
     shown = confidence_after_news()
     CrowdModel.objects.update(sureness={})
 
+    assert run.report["calibration"]["proven"] is None  # a sixth of forty are wrong, however sure
     assert 0.5 < shown <= Sureness.from_json(crowd.sureness).most < 0.99
     assert confidence_after_news() > shown + 0.02
+
+
+def test_a_report_says_which_target_gold_proves(judged):
+    """Forty that are all right prove .85, and three more would prove .9."""
+    truth, said = a_crowd(items=80, workers=8, accuracy=0.95)
+    batch, hits, _ = judged(said)
+    for hit, label in list(zip(hits, truth, strict=True))[:40]:
+        GoldQuestion.objects.create(project=batch.project, hit=hit, keys={"digit": {"accept": [LABELS[label]]}})
+
+    [run] = refit_project(project=batch.project)
+
+    assert run.report["calibration"] == {
+        "b": run.report["calibration"]["b"],
+        "gold": 40,
+        "is_calibrated": True,
+        "proven": 0.85,
+    }
 
 
 def test_a_refit_settles_the_hits_of_an_open_batch(judged):

@@ -75,7 +75,7 @@ def test_a_person_pauses_and_only_a_person_ends_it(crowd):
 
     row = WorkerReliability.objects.get(worker=crowd.worker)
     assert (row.state, row.paused_by) == ("quiz", None)
-    acts = AuditEntry.objects.filter(subject=f"worker:{crowd.worker.pk}").values_list("act", "actor")
+    acts = AuditEntry.objects.filter(subject=f"worker:{crowd.worker.pk}").order_by("pk").values_list("act", "actor")
     assert list(acts) == [("worker.pause", crowd.staff.pk), ("worker.reinstate", crowd.staff.pk)]
 
 

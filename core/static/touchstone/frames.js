@@ -30,7 +30,7 @@ addEventListener("message", ({ data, origin }) => {
 function offer(form, { href, words: text }) {
   let address;
   try { address = new URL(href); } catch { return; }
-  if (!/^https?:$/.test(address.protocol)) return;
+  if (!/^https?:$/.exec(address.protocol)) return;
   const box = $("[data-frame-link]", form), link = $("a", box);
   $("[data-frame-words]", box).textContent = words("asks");
   link.href = address.href;

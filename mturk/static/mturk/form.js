@@ -15,7 +15,7 @@ function wrongText(field, required) {
   }
   for (let n = 1; field.dataset[`pattern${n}`] !== undefined; n += 1) {
     try {
-      if (!new RegExp(field.dataset[`pattern${n}`], field.dataset[`flags${n}`] ?? "").test(value)) return field.dataset[`told${n}`] || say("That does not have the form that is asked for.");
+      if (!new RegExp(field.dataset[`pattern${n}`], field.dataset[`flags${n}`] ?? "").exec(value)) return field.dataset[`told${n}`] || say("That does not have the form that is asked for.");
     } catch { /* no expression that this browser knows */ }
   }
   return "";

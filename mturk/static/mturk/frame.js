@@ -18,7 +18,7 @@
 
   // A frame opens nothing by itself: the worker's page shows the address, and they open it there.
   document.addEventListener("click", (event) => {
-    const link = event.composedPath().find((one) => one.localName === "a" && /^https?:/.test(one.href));
+    const link = event.composedPath().find((one) => one.localName === "a" && /^https?:/.exec(one.href));
     if (!link || link.hash && link.href.split("#")[0] === location.href.split("#")[0]) return;
     event.preventDefault();
     tell("link", { href: link.href, words: link.textContent.trim().slice(0, 200) });
@@ -35,7 +35,7 @@
   }, true);
 
   // Wherever a page thinks that answers go: here they go to us.
-  const isSubmit = (address) => /\/mturk\/externalSubmit(\?|$)/.test(address);
+  const isSubmit = (address) => /\/mturk\/externalSubmit(\?|$)/.exec(address);
   function ready(form) {
     if (!isSubmit(form.action)) return;
     const query = form.action.split("?")[1];

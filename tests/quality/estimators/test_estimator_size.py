@@ -23,6 +23,6 @@ def test_a_million_answers_fit_in_memory_and_time(tmp_path):
     found = json.loads(done.stdout)
 
     assert found["megabytes"] <= benchmark.LIMITS["megabytes"]
-    # Twice the limit that the benchmark holds, and of computing alone: tests share the machine.
-    assert found["computing"] <= 2 * benchmark.LIMITS["seconds"]
+    # Twice the limit that the benchmark holds: tests share the machine, and its caches.
+    assert found["seconds"] <= 2 * benchmark.LIMITS["seconds"]
     assert found["accuracy"] > 0.95

@@ -85,7 +85,7 @@ export class Board extends CrowdElement {
       if (key === "z" || key === "y") { event.preventDefault(); if (key === "y" || event.shiftKey) this.step(this.future, this.past); else this.step(this.past, this.future); }
       return;
     }
-    if (/^[1-9]$/.test(event.key)) { event.preventDefault(); this.pick(+event.key - 1); }
+    if (/^[1-9]$/.exec(event.key)) { event.preventDefault(); this.pick(+event.key - 1); }
     else this.act(event);
   }
 

@@ -11,7 +11,7 @@ class Classifier extends CrowdElement {
     root.append(h("style", {}, "::slotted(classification-target) { display: block; margin-block-end: 1em; }"), beside(instructions(this), h("fieldset", {}, h("legend", {}, this.getAttribute("header") ?? say("Choose")), this.target(), this.list, this.comment(), h("slot"))));
     this.categories = loose(this.getAttribute("categories"), []);
     this.keys = (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || /^(input|textarea|select)$/.test(event.composedPath()[0].localName) && !/radio|checkbox/.test(event.composedPath()[0].type)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || /^(input|textarea|select)$/.exec(event.composedPath()[0].localName) && !/radio|checkbox/.exec(event.composedPath()[0].type)) return;
       const box = this.boxes[+event.key - 1];
       if (box && document.querySelectorAll(this.localName).length === 1) { event.preventDefault(); box.focus(); box.click(); }
     };

@@ -27,7 +27,7 @@ class Typed extends CrowdElement {
     if (pattern) {
       try {
         const allowed = new RegExp(`^(?:${pattern})$`, "u");
-        const kept = [...this.box.value].filter((character) => allowed.test(character)).join("");
+        const kept = [...this.box.value].filter((character) => allowed.exec(character)).join("");
         if (kept !== this.box.value) this.box.value = kept;
       } catch { /* no expression: nothing is ignored */ }
     }
@@ -165,7 +165,7 @@ customElements.define("crowd-slider", class extends CrowdElement {
     this.knob.value = this.getAttribute("value") ?? limits.min;
     this.knob.disabled = this.flag("disabled");
     // A key that moves nothing, as at the end of the scale, is a choice of that end all the same.
-    this.knob.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page| |Enter)/.test(event.key)) this.slid(this.knob); });
+    this.knob.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page| |Enter)/.exec(event.key)) this.slid(this.knob); });
     this.knob.addEventListener("pointerup", () => this.slid(this.knob));
     this.number = this.flag("editable") ? h("input", { type: "number", ...limits, "aria-label": this.name, oninput: () => { this.knob.value = this.number.value; this.slid(this.number); } }) : null;
     this.pin = this.flag("pin") || this.flag("editable") ? h("output", { for: id }) : null;

@@ -59,8 +59,8 @@ customElements.define("crowd-entity-annotation", class extends CrowdElement {
     const stretch = this.stretch;
     if (!stretch || !this.label) return;
     let [startOffset, endOffset] = stretch;
-    while (startOffset < endOffset && /\s/.test(this.characters[startOffset])) startOffset += 1;
-    while (endOffset > startOffset && /\s/.test(this.characters[endOffset - 1])) endOffset -= 1;
+    while (startOffset < endOffset && /\s/.exec(this.characters[startOffset])) startOffset += 1;
+    while (endOffset > startOffset && /\s/.exec(this.characters[endOffset - 1])) endOffset -= 1;
     this.anchor = null;
     if (startOffset === endOffset) return this.show();
     const meets = this.entities.filter((one) => one.startOffset < endOffset && startOffset < one.endOffset);
@@ -123,7 +123,7 @@ customElements.define("crowd-entity-annotation", class extends CrowdElement {
       return this.show();
     }
     if (event.key === "Escape") { this.anchor = null; this.show(); }
-    if (/^[1-9]$/.test(event.key)) {
+    if (/^[1-9]$/.exec(event.key)) {
       const box = this.palette.querySelectorAll("input")[+event.key - 1];
       if (box) { event.preventDefault(); box.checked = true; this.apply(); }
     }
@@ -132,7 +132,7 @@ customElements.define("crowd-entity-annotation", class extends CrowdElement {
   }
   target(event) {
     const word = event.ctrlKey || event.metaKey;
-    const isGap = (n) => /\s/.test(this.characters[n] ?? " ");
+    const isGap = (n) => /\s/.exec(this.characters[n] ?? " ");
     let at = this.caret;
     if (event.key === "ArrowRight") { at += 1; while (word && at < this.characters.length && !(isGap(at) && !isGap(at - 1))) at += 1; return at; }
     if (event.key === "ArrowLeft") { at -= 1; while (word && at > 0 && !(isGap(at - 1) && !isGap(at))) at -= 1; return at; }

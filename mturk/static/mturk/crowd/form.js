@@ -8,13 +8,13 @@ const CROWD = /^crowd-/;
 
 function everything(root) {
   const found = [];
-  for (const element of root.querySelectorAll("*")) if (element.closest("[data-own]")) continue; else if (CROWD.test(element.localName) || ["input", "select", "textarea"].includes(element.localName)) found.push(element);
+  for (const element of root.querySelectorAll("*")) if (element.closest("[data-own]")) continue; else if (CROWD.exec(element.localName) || ["input", "select", "textarea"].includes(element.localName)) found.push(element);
   return found;
 }
 const isPlain = (value) => value && typeof value === "object" && !Array.isArray(value);
 
 function valueOf(element) {
-  if (CROWD.test(element.localName)) return element._submittableValue;
+  if (CROWD.exec(element.localName)) return element._submittableValue;
   if (element.type === "radio" || element.type === "checkbox") return { [element.value]: element.checked };
   if (element.localName === "select" && element.multiple) return [...element.selectedOptions].map((option) => option.value);
   if (element.type === "file") return [...element.files].map((file) => file.name).join("|") || undefined;
@@ -25,7 +25,7 @@ function valueOf(element) {
 export function collect(elements) {
   const answers = {};
   for (const element of elements) {
-    const name = CROWD.test(element.localName) ? element.name : element.name || element.getAttribute("name");
+    const name = CROWD.exec(element.localName) ? element.name : element.name || element.getAttribute("name");
     if (!name || element.disabled || ["submit", "button", "reset", "image"].includes(element.type)) continue;
     const value = valueOf(element);
     if (value === undefined || value === null) continue;
@@ -53,7 +53,7 @@ class CrowdForm extends HTMLElement {
   valid() {
     let first = null;
     for (const element of this.elements) {
-      if (CROWD.test(element.localName)) {
+      if (CROWD.exec(element.localName)) {
         const text = element.disabled ? "" : element.check?.() ?? "";
         element.problem?.(text);
         if (text) first ??= element;
@@ -70,7 +70,7 @@ class CrowdForm extends HTMLElement {
     if (this.sent || !this.valid()) return;
     if (!this.dispatchEvent(new SubmitEvent("submit", { cancelable: true, bubbles: true }))) return;
     this.sent = true;
-    const base = (this.getAttribute("action") && !/mturk\.com/.test(this.getAttribute("action")) ? this.getAttribute("action") : `${here.get("turkSubmitTo") ?? ""}/mturk/externalSubmit`);
+    const base = (this.getAttribute("action") && !/mturk\.com/.exec(this.getAttribute("action")) ? this.getAttribute("action") : `${here.get("turkSubmitTo") ?? ""}/mturk/externalSubmit`);
     const post = h("form", { method: "post", action: base, hidden: true });
     for (const [name, value] of [["assignmentId", assignment], ["taskAnswers", JSON.stringify([collect(this.elements)])]]) {
       const field = h("input", { type: "hidden", name });

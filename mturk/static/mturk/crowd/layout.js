@@ -2,7 +2,7 @@
 import { CrowdElement, fresh, h, say } from "./base.js";
 
 const SIGNS = { star: "★", search: "⌕", help: "?", "help-outline": "?", info: "i", "info-outline": "i", close: "×", clear: "×", check: "✓", done: "✓", add: "+", remove: "−", delete: "⌫", "report-problem": "⚠", warning: "⚠", error: "!", "error-outline": "!", favorite: "♥", "question-answer": "“”", menu: "☰", edit: "✎", create: "✎", refresh: "↻", undo: "↶", redo: "↷", "arrow-back": "←", "arrow-forward": "→", "thumb-up": "👍", "thumb-down": "👎", visibility: "◉", settings: "⚙", send: "➤", flag: "⚑" };
-const iconOf = (name) => (/[/.:]/.test(name ?? "") ? h("img", { src: name, alt: "", height: 20 }) : h("span", { "aria-hidden": "true" }, SIGNS[name] ?? "•"));
+const iconOf = (name) => (/[/.:]/.exec(name ?? "") ? h("img", { src: name, alt: "", height: 20 }) : h("span", { "aria-hidden": "true" }, SIGNS[name] ?? "•"));
 
 customElements.define("crowd-alert", class extends CrowdElement {
   draw(root) {
