@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.look.conftest import Market
+from users.models import User
 
 Where = Callable[[Market], dict[str, Any]]
 
@@ -112,6 +113,15 @@ STAFF: dict[str, Where] = {
     "staff_settings": nowhere,
     "styleguide": nowhere,
 }
+#: All that each sees.
+OF = {"anybody": ANYBODY, "worker": {**WORKER, **EVERYONE}, "owner": OWNER, "staff": STAFF}
+
+
+def reader(market: Market, whose: str) -> User | None:
+    """Who reads the pages `OF[whose]`; None is anybody."""
+    return {"anybody": None, "worker": market.worker.user, "owner": market.owner, "staff": market.staff}[whose]
+
+
 #: Parts of pages and files, read too.
 PARTS: dict[str, tuple[str, Where]] = {
     "studio_batch_now": ("owner", lambda m: {"batch_id": m.batch.public_id}),

@@ -9,11 +9,13 @@ from django.urls import reverse
 from core.models import AuditEntry
 from lifecycle.accept import accept
 from lifecycle.expire import return_place
-from marketplace.models import Assignment, Hit
+from marketplace.models import Assignment, Hit, HitData
+from marketplace.services.judging import purse_of
 from marketplace.services.members import invite_member
 from marketplace.services.messaging import report_message
 from payments.models import Account
 from payments.selectors import balance
+from payments.services.escrow import put_aside
 from quality.models import Belief, Contest, GoldQuestion
 
 pytestmark = pytest.mark.django_db
@@ -26,9 +28,19 @@ def told(response):
 # --- an item ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_item_is_ended_and_what_it_does_not_need_comes_back(client, market):
+@pytest.fixture
+def untouched(market):
+    """A funded HIT that nobody has taken."""
+    batch = market.batch
+    hit = Hit.objects.create(batch=batch, max_assignments=2, funded=2)
+    HitData.objects.create(hit=hit, batch=batch, data={"text": "one more"}, row_hash=99)
+    put_aside(purse=purse_of(batch), amount=2 * batch.price, key="one more")
+    return hit
+
+
+def test_an_item_is_ended_and_what_it_does_not_need_comes_back(client, market, untouched):
     client.force_login(market.owner)
-    hit = market.batch.hits.filter(taken=0, lane=0).first()
+    hit = untouched
     page = reverse("studio_item", args=[hit.data_row.public_id])
     act = reverse("item_act", args=[hit.data_row.public_id, "end"])
     held = balance(Account.Kind.ESCROW, market.batch.pk)
@@ -43,9 +55,9 @@ def test_an_item_is_ended_and_what_it_does_not_need_comes_back(client, market):
     assert "cannot become" in told(client.post(act, follow=True))[0]
 
 
-def test_an_item_that_was_set_aside_is_offered_again(client, market):
+def test_an_item_that_was_set_aside_is_offered_again(client, market, untouched):
     client.force_login(market.owner)
-    hit = market.batch.hits.filter(taken=0, lane=0).first()
+    hit = untouched
     Hit.objects.filter(pk=hit.pk).update(state=Hit.State.PARKED)
 
     client.post(reverse("item_act", args=[hit.data_row.public_id, "open"]))

@@ -37,15 +37,10 @@ def look_here(page, found):
                 found.append(f"{url} {width} {way}: wider than the window")
 
 
-@pytest.mark.parametrize("whose", ["anybody", "worker", "owner", "staff"])
+@pytest.mark.parametrize("whose", pages.OF)
 def test_axe_finds_nothing(whose, page, complaints, live_server, market, signed_in):
-    user, names = {
-        "anybody": (None, pages.ANYBODY),
-        "worker": (market.worker.user, {**pages.WORKER, **pages.EVERYONE}),
-        "owner": (market.owner, pages.OWNER),
-        "staff": (market.staff, pages.STAFF),
-    }[whose]
-    signed_in(user)
+    names = pages.OF[whose]
+    signed_in(pages.reader(market, whose))
     found: list[str] = []
 
     for name, where in names.items():
@@ -76,7 +71,7 @@ def test_axe_finds_nothing_where_nothing_is_yet(
 ):
     """Each list without a row, as on somebody's first day."""
     user, names = {
-        "worker": (lambda: make_worker().user, {**pages.WORKER, **pages.EVERYONE}),
+        "worker": (lambda: make_worker().user, pages.OF["worker"]),
         "owner": (lambda: make_requester(deposit="0").memberships.get().user, pages.OWNER),
         "staff": (lambda: make_user(is_staff=True, is_superuser=True), pages.STAFF),
     }[whose]

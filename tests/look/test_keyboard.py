@@ -194,21 +194,16 @@ def walk(page, url, found):
     found += [f"{url}: no sign of the focus on {one}" for one in page.evaluate("[...new Set(walk.unseen)]")]
 
 
-@pytest.mark.parametrize("whose", ["anybody", "worker", "owner", "staff"])
+@pytest.mark.parametrize("whose", pages.OF)
 def test_tab_reaches_all_that_can_be_done_on_every_page_and_is_seen(whose, page, live_server, market, signed_in):
-    user, names = {
-        "anybody": (None, pages.ANYBODY),
-        "worker": (market.worker.user, {**pages.WORKER, **pages.EVERYONE}),
-        "owner": (market.owner, pages.OWNER),
-        "staff": (market.staff, pages.STAFF),
-    }[whose]
-    signed_in(user)
+    names = pages.OF[whose]
+    signed_in(pages.reader(market, whose))
     page.set_viewport_size({"width": 1440, "height": 900})
     found: list[str] = []
 
     for name, where in names.items():
         walk(page, live_server.url + reverse(name, kwargs=where(market)), found)
-    if user is None:
+    if whose == "anybody":
         for name in pages.ENTRANCE:
             walk(page, live_server.url + reverse(name), found)
 

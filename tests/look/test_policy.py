@@ -17,11 +17,7 @@ pytestmark = pytest.mark.django_db
 ELSEWHERE = ("config.", "django.", "allauth.", "drf_spectacular.", "rest_framework.")
 
 READ = {
-    **{name: ("anybody", where) for name, where in pages.ANYBODY.items()},
-    **{name: ("worker", where) for name, where in pages.WORKER.items()},
-    **{name: ("worker", where) for name, where in pages.EVERYONE.items()},
-    **{name: ("owner", where) for name, where in pages.OWNER.items()},
-    **{name: ("staff", where) for name, where in pages.STAFF.items()},
+    **{name: (whose, where) for whose, places in pages.OF.items() for name, where in places.items()},
     **pages.PARTS,
 }
 #: Pages of one's own side, which have nothing of another in their address: a stranger sees their own, not somebody's.

@@ -63,6 +63,11 @@ def external_question(url: str, height: int = 400) -> str:
     )
 
 
+FILE = """<Question><QuestionIdentifier>scan</QuestionIdentifier><QuestionContent><Text>Scan</Text></QuestionContent>
+<AnswerSpecification><FileUploadAnswer><MaxFileSizeInBytes>9</MaxFileSizeInBytes><MinFileSizeInBytes>1</MinFileSizeInBytes>
+</FileUploadAnswer></AnswerSpecification></Question>"""
+
+
 def form_question(inside: str, version: str = "2005-10-01") -> str:
     return f'<QuestionForm xmlns="{ROOT}{version}/QuestionForm.xsd">{inside}</QuestionForm>'
 

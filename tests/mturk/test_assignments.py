@@ -5,11 +5,16 @@ from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
+from lifecycle.digest import digest_due
 from marketplace.models import Assignment
 from mturk import answers, ids
+from mturk.services.receiving import hand_in
 from payments.models import Account, Transfer
 from payments.selectors import balance
+from tests.mturk.frames_site import FILE, form_question
 from tests.mturk.test_hits import code_of, message_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,3 +179,20 @@ def test_only_workers_whose_work_was_judged_are_written_to(client, answered):
     from marketplace.models import Message
 
     assert Message.objects.get().body == "More work\n\nIt is there."
+
+
+def test_a_file_is_had_by_its_link(client, create_hit, work_on, settings):
+    hit = create_hit(Question=form_question(FILE))
+    assignment = work_on(hit)
+    name = ids.written(assignment.public_id)
+    with pytest.raises(ClientError) as too_early:
+        client.get_file_upload_url(AssignmentId=name, QuestionIdentifier="scan")
+    hand_in(assignment=assignment, fields=[], files={"scan": SimpleUploadedFile("a.txt", b"scanned")})
+    digest_due()
+
+    link = client.get_file_upload_url(AssignmentId=name, QuestionIdentifier="scan")["FileUploadURL"]
+
+    assert b"".join(Client().get(link.removeprefix(settings.SITE_URL)).streaming_content) == b"scanned"
+    with pytest.raises(ClientError) as unknown:
+        client.get_file_upload_url(AssignmentId=name, QuestionIdentifier="photo")
+    assert "can be called with a status of" in message_of(too_early) and "photo" in message_of(unknown)

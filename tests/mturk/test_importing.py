@@ -14,7 +14,7 @@ from mturk.models import AnswerFile
 from mturk.services import files
 from mturk.services.importing import import_grants, review_results
 from mturk.services.receiving import hand_in
-from tests.mturk.frames_site import form_question, html_question, post, taken
+from tests.mturk.frames_site import FILE, form_question, html_question, post, taken
 from workers_app.models import Grant
 from workers_app.services.granting import create_qualification
 
@@ -86,11 +86,6 @@ def test_a_table_of_workers_grants_and_revokes(requester, handed_in):
         with pytest.raises(Invalid) as refused:
             import_grants(requester=requester, text=text)
         assert where in refused.value.errors
-
-
-FILE = """<Question><QuestionIdentifier>scan</QuestionIdentifier><QuestionContent><Text>Scan</Text></QuestionContent>
-<AnswerSpecification><FileUploadAnswer><MaxFileSizeInBytes>9</MaxFileSizeInBytes><MinFileSizeInBytes>1</MinFileSizeInBytes>
-</FileUploadAnswer></AnswerSpecification></Question>"""
 
 
 def test_a_file_is_had_by_a_link_for_a_minute_and_goes_with_its_hit(
