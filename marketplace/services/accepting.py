@@ -167,6 +167,8 @@ def accept_slowly(
     """After a claim that gave nothing: the place of this key, a full check, further tries. Raises as `accept_next`."""
     if earlier := _place_by_key(worker, key):
         return earlier
+    if batch.state == Batch.State.OPEN and _comes_too_late(worker, batch):
+        raise NoWork
     participation = check_in(worker=worker, batch=batch)
     if participation.dry_until and participation.dry_until > clock.now():
         raise NoWork
@@ -183,6 +185,12 @@ def accept_slowly(
     _raise_if_capped(participation, batch)
     Participation.objects.filter(pk=participation.pk).update(dry_until=clock.now() + DRY_FOR)
     raise NoWork
+
+
+def _comes_too_late(worker: Worker, batch: Batch) -> bool:
+    """A stranger to a batch in which nothing is left: a thousand of them at its last place need no full check each."""
+    is_new = not Participation.objects.filter(worker=worker, batch=batch).exists()
+    return is_new and not _anything_left(worker.pk, batch.pk)
 
 
 def accept_hit(*, worker: Worker, hit: Hit, key: str | None = None) -> Place:
