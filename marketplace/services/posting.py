@@ -253,15 +253,16 @@ def open_published(*, batch: Batch, hits: int, levels: Collection[int]) -> Batch
         Nothing was changed then.
     """
     places = Hit.objects.filter(batch=batch).aggregate(total=Sum("funded"))["total"] or 0
-    expected = hits * expected_answers(Rules.from_json(batch.design["rules"]), answers_before(batch.project))
-    shared = Places(Rules.from_json(batch.design["rules"]), batch.price, hits, "").shared
+    rules = Rules.from_json(batch.design["rules"])
+    expected = hits * expected_answers(rules, answers_before(batch.project))
+    shared = Places(rules, batch.price, hits, "").shared
     fund(batch=batch, places=places, shared=shared, expected=expected, key=f"publish:{batch.pk}")
     return move(
         batch,
         Batch.State.OPEN,
         published_at=clock.now(),
         levels=sorted(levels, reverse=True),
-        place_cap=place_cap(Rules.from_json(batch.design["rules"]), hits),
+        place_cap=place_cap(rules, hits),
     )
 
 

@@ -19,20 +19,15 @@ from lifecycle.deliver import redeliver, send_ping, shown_secret
 from marketplace.models import Membership, Requester, Webhook, WebhookDelivery
 from marketplace.selectors import requesters_of
 from marketplace.services import hooks
-from marketplace.views.requester import for_requesters
+from marketplace.views.requester import for_requesters, need_manager
 
 PAGE = 25
-
-
-def _manages(request: HttpRequest, requester: Requester) -> None:
-    if not requesters_of(request.user, Membership.Role.MANAGER).filter(pk=requester.pk).exists():
-        raise Http404
 
 
 @require_safe
 @for_requesters
 def studio_webhooks(request: HttpRequest, requester: Requester) -> HttpResponse:
-    _manages(request, requester)
+    need_manager(request, requester)
     return _page(request, requester)
 
 
@@ -54,7 +49,7 @@ def _page(request: HttpRequest, requester: Requester, **more: Any) -> HttpRespon
 @for_requesters
 def webhook_new(request: HttpRequest, requester: Requester) -> HttpResponse:
     """Its secret is in this one response."""
-    _manages(request, requester)
+    need_manager(request, requester)
     url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
     try:
         webhook = hooks.create_webhook(requester=requester, url=url, events=events)

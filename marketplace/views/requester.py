@@ -48,6 +48,12 @@ def for_requesters(view: View) -> View:
     return checked
 
 
+def need_manager(request: HttpRequest, requester: Requester) -> None:
+    """Raises `Http404` for those who may only look."""
+    if not requesters_of(request.user, Membership.Role.MANAGER).filter(pk=requester.pk).exists():
+        raise Http404
+
+
 @require_safe
 @for_requesters
 def studio(request: HttpRequest, requester: Requester) -> HttpResponse:

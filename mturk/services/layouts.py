@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from core.errors import Invalid
 from marketplace.models import Project, Requester
-from mturk import ids
 from mturk.errors import RequestError
+from mturk.finding import look_up
 from mturk.layouts import fill, names_in
 from mturk.questions import HTML, check_size
 
@@ -19,8 +19,7 @@ def question_of(*, requester: Requester, layout_id: str, parameters: Sequence[Ma
     ------
     RequestError
     """
-    public_id = ids.read(layout_id)
-    project = Project.objects.filter(requester=requester, public_id=public_id).first() if public_id else None
+    project = look_up(Project.objects.filter(requester=requester), layout_id)
     if project is None or not project.template.strip():
         raise RequestError("InvalidParameterValue", f"HITLayout {layout_id} does not exist.")
     values = {one["Name"].strip(): one["Value"] for one in parameters}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -13,17 +13,12 @@ from core.errors import DomainError
 from core.pages import tell
 from marketplace.models import Membership, Requester
 from marketplace.selectors import requesters_of
-from marketplace.views.requester import for_requesters
+from marketplace.views.requester import for_requesters, need_manager
 from mturk.models import AccessKey
 from mturk.services import keys
 from mturk.services.sandbox import is_sandbox, sandbox_for
 
 PAGE = 25
-
-
-def _manages(request: HttpRequest, requester: Requester) -> None:
-    if not requesters_of(request.user, Membership.Role.MANAGER).filter(pk=requester.pk).exists():
-        raise Http404
 
 
 def _mine(request: HttpRequest) -> list[int]:
@@ -34,7 +29,7 @@ def _mine(request: HttpRequest) -> list[int]:
 @require_safe
 @for_requesters
 def access_keys(request: HttpRequest, requester: Requester) -> HttpResponse:
-    _manages(request, requester)
+    need_manager(request, requester)
     return _page(request, requester)
 
 
@@ -60,7 +55,7 @@ def _page(request: HttpRequest, requester: Requester, made: AccessKey | None = N
 @for_requesters
 def access_key_new(request: HttpRequest, requester: Requester) -> HttpResponse:
     """The secret is in this one response and nowhere else."""
-    _manages(request, requester)
+    need_manager(request, requester)
     name = request.POST.get("name", "").strip()
     if not name:
         messages.error(request, _("Say what the key is for, so that you know later which one to revoke."))

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core.errors import Conflict, DomainError
 from core.pages import tell
-from marketplace.models import Media, Requester
+from marketplace.models import Requester
 from marketplace.views.worker import for_workers
 from mturk.answer_keys import read_test
 from mturk.frames.drawing import drawn
-from mturk.questions import media_of
+from mturk.frames.media import stored_media
 from mturk.requirements import living
 from mturk.services import qualifications
 from workers_app.models import Qualification, Worker
@@ -83,6 +83,5 @@ def _check_time(found: Qualification, began: str) -> None:
 
 
 def _media(found: Qualification) -> dict[str, str]:
-    stored = Media.objects.filter(requester=found.requester_id, source_url__in=media_of(found.mturk.test))
-    rows = stored.exclude(state=Media.State.FAILED).values_list("source_url", "public_id")
-    return {address: reverse("media", args=[public_id]) for address, public_id in rows}
+    stored = stored_media(found.mturk.test, found.requester_id)
+    return {address: reverse("media", args=[public_id]) for address, public_id in stored.items()}

@@ -16,6 +16,7 @@ from quality.estimators.confidence import Sureness, live_sureness
 from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import pooled_confusion
 from quality.estimators.guards import MAJORITY
+from quality.estimators.live import at_confidence
 from quality.services.log import Log
 
 #: Targets of accuracy of which a report says whether gold proves them.
@@ -114,10 +115,7 @@ def with_word(
 ) -> tuple[np.ndarray, int, float]:
     """A posterior (K,), its label and its confidence, after a machine `said` (K,) something: log-likelihoods."""
     word = np.exp(said)
-    spread = np.maximum(posterior, 1e-300) ** b * prior ** (1 - b)
-    spread[label] = 0.0
-    spread *= (1 - confidence) / max(spread.sum(), 1e-300)
-    spread[label] = confidence
+    spread = at_confidence(np.maximum(posterior, 1e-300) ** b * prior ** (1 - b), label, confidence)
     posterior, spread = posterior * word, spread * word
     posterior, spread = posterior / posterior.sum(), spread / spread.sum()
     label = int(np.argmax(np.where(posterior >= posterior.max() - 1e-9, prior, -1.0)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
+import numpy as np
+
 from marketplace.selectors import Design
 from quality.estimators.stopping import expected_entropy_drop, tempered_rows
 from quality.models import Belief, CrowdModel
@@ -17,7 +19,7 @@ def expected_gains(*, project_id: int, design: Design, hit_ids: Collection[int])
     The sum over the questions that decide when a HIT ends. HITs of which nothing is believed yet are left out.
     """
     models = {(model.question, model.part): model for model in CrowdModel.objects.filter(project_id=project_id)}
-    crowds: dict[tuple[str, str], Crowd] = {}
+    crowds: dict[tuple[str, str], tuple[Crowd, np.ndarray]] = {}
     gains: dict[int, float] = defaultdict(float)
     asked = {question.name: question for question in design.schema if question.stops and question.kind in CLASSED}
     beliefs = Belief.objects.filter(hit__in=hit_ids, question__in=asked).exclude(state__in=["settled", "overruled"])
@@ -25,9 +27,9 @@ def expected_gains(*, project_id: int, design: Design, hit_ids: Collection[int])
         question = asked[belief.question]
         key = (question.name, reliability_part(question, belief.part))
         if key not in crowds:
-            crowds[key] = crowd_of(question, models.get(key))
-        crowd = crowds[key]
+            crowd = crowd_of(question, models.get(key))
+            crowds[key] = crowd, tempered_rows(crowd.pooled, crowd.exponent)
+        crowd, answer = crowds[key]
         if len(belief.posterior) == len(question.classes):
-            answer = tempered_rows(crowd.pooled, crowd.exponent)
             gains[belief.hit_id] += expected_entropy_drop(spread_of(belief, crowd), answer)
     return gains

@@ -17,14 +17,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import Conflict, DomainError
-from marketplace.models import Assignment, Media
-from mturk import ids
+from marketplace.models import Assignment
+from mturk.finding import look_up
 from mturk.frames import page
 from mturk.frames.drawing import drawn
+from mturk.frames.media import stored_media
 from mturk.frames.showing import parameters, submit_to, with_parameters
 from mturk.frames.ticket import Ticket, holder_of, read_ticket
 from mturk.frames.words import words
-from mturk.questions import external_of, form_of, html_of, media_of
+from mturk.questions import external_of, form_of, html_of
 from mturk.services.receiving import FormRefused, hand_in, keep_pending
 
 View = Callable[..., HttpResponse]
@@ -81,11 +82,8 @@ def _about(ticket: Ticket, assignment: Assignment, **more: Any) -> dict[str, Any
 
 def _media(assignment: Assignment) -> dict[str, str]:
     """Our own address of what the question names; what is on its way is asked for until it has come."""
-    wanted = Media.objects.filter(
-        requester=assignment.batch.project.requester_id, source_url__in=media_of(assignment.hit.mturk.question)
-    ).exclude(state=Media.State.FAILED)
-    found = wanted.values_list("source_url", "public_id")
-    return {address: f"{settings.FRAME_ORIGIN}/media/{public_id}" for address, public_id in found}
+    found = stored_media(assignment.hit.mturk.question, assignment.batch.project.requester_id)
+    return {address: f"{settings.FRAME_ORIGIN}/media/{public_id}" for address, public_id in found.items()}
 
 
 # --- showing ----------------------------------------------------------------------------------------------------------
@@ -192,9 +190,8 @@ def receive_unsealed(request: HttpRequest) -> HttpResponse:
     """An answer that names only its assignment: it waits until the worker says on their own page that it is theirs."""
     fields = fields_in(request)
     name = next((value for field, value in fields if field == "assignmentId"), "")
-    public_id = ids.read(name)
     rows = Assignment.objects.filter(hit__mturk__isnull=False).select_related("hit__mturk", "batch")
-    assignment = rows.filter(public_id=public_id).first() if public_id else None
+    assignment = look_up(rows, name)
     if assignment is None:
         return told(request, _("There is no such assignment. Accept the HIT before you hand it in."), status=404)
     try:
