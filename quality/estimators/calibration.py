@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil, log
 
 import numpy as np
 from scipy.optimize import minimize
@@ -44,11 +45,11 @@ class Ceiling:
     expected: np.ndarray
 
     @classmethod
-    def fit(cls, confidence: np.ndarray, right: np.ndarray) -> Ceiling:
-        """From the `confidence` (n,) of gold items, and whether they are `right` (n,)."""
+    def fit(cls, confidence: np.ndarray, right: np.ndarray, times: float = 1.0) -> Ceiling:
+        """From the `confidence` (n,) of gold items, and whether they are `right` (n,); each counts `times`."""
         kept = np.minimum(confidence[:, None], 1 - LAPSES)
         score = np.where(right[:, None], np.log(kept), np.log1p(-kept)).sum(axis=0)
-        weight = np.exp(score - score.max())
+        weight = np.exp(times * (score - score.max()))
         stated = np.concatenate([[0.0], 1 - LAPSES[::-1], [1.0]])
         return cls(stated, np.minimum(stated[:, None], 1 - LAPSES) @ weight / weight.sum())
 
@@ -65,8 +66,11 @@ class Calibration:
     ----------
     most : float
         The confidence that no label can go beyond.
-    stated, right : ndarray, shape (n_gold,)
+    stated, right : ndarray, shape (n_gold L,)
         Confidence of gold items, each left out of what it taught, and whether their labels are right.
+    per_item : int
+        L, the verdicts on each gold item: one, or one a label. Whoever misjudges an item errs on several of its labels
+        at once, so all of them together count as one gold item.
     """
 
     b: float
@@ -75,6 +79,7 @@ class Calibration:
     most: float = 1.0
     stated: np.ndarray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     right: np.ndarray = field(default_factory=lambda: np.zeros(0, bool), repr=False, compare=False)
+    per_item: int = 1
 
     def proves(self, tau: float) -> bool:
         """Does gold prove that of labels as sure as `tau` at least that share is right?
@@ -89,8 +94,20 @@ class Calibration:
         [False, True]
         """
         sure = self.stated >= tau
-        n_right, n = int(self.right[sure].sum()), int(sure.sum())
+        n_right, n = self.right[sure].sum() / self.per_item, sure.sum() / self.per_item
         return bool(n) and float(betainc(n_right + 1, n - n_right + 1, tau)) <= UNPROVEN
+
+
+def gold_to_prove(tau: float) -> int:
+    """Gold items as sure as `tau`, all of them right, that prove it.
+
+    Examples
+    --------
+    >>> [gold_to_prove(tau) for tau in (0.8, 0.9, 0.95)]
+    [20, 43, 89]
+    """
+    # Uniform before gold speaks: P(share < tau | n of n right) = tau^(n + 1).
+    return ceil(log(UNPROVEN) / log(tau)) - 1
 
 
 def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:

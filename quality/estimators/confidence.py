@@ -45,13 +45,15 @@ def calibrate(
     -----
     With 20 gold items: the mean, in logits, of `tempered` and `Correctness`. Without: softmax(log pi + .5 L).
     Answers of gold items are thinned at random to as many as ordinary items get. Gold labels are certain.
+    Where an item has a verdict on each label (`setup.group`), gold counts by items, not by verdicts.
     """
 
     gold, answers, log_prior = setup.gold, setup.answers, np.log(fit.prior)[setup.group]
-    if len(gold) < ENOUGH_GOLD:
+    n_gold = len(gold) // len(fit.prior)
+    if n_gold < ENOUGH_GOLD:
         joint = log_prior + UNCALIBRATED_B * evidence(answers, np.log(fit.confusions))
         confidence = label_share(joint, winner)
-        calibration = Calibration(UNCALIBRATED_B, len(gold), False)
+        calibration = Calibration(UNCALIBRATED_B, n_gold, False)
     else:
         calibration, confidence = _by_gold(setup, fit, winner, seed, by_votes)
     confidence[gold.rows] = fit.posterior[gold.rows, winner[gold.rows]]
@@ -63,7 +65,7 @@ def _by_gold(setup: Setup, fit: Fit, winner: np.ndarray, seed: int, by_votes: bo
     kept = thinned_gold(answers, gold, np.random.default_rng(seed))
     gold_joint = (log_prior + held_out_evidence(setup, fit, kept))[gold.rows]
     joint = log_prior + held_out_evidence(setup, fit)
-    return by_gold(answers, gold, kept, log_prior, gold_joint, joint, winner, by_votes)
+    return by_gold(answers, gold, kept, log_prior, gold_joint, joint, winner, by_votes, len(fit.prior))
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Sureness:
 
 def by_gold(
     answers: Answers, gold: GoldRows, kept: np.ndarray, log_prior: np.ndarray, gold_joint: np.ndarray,
-    joint: np.ndarray, winner: np.ndarray, by_votes: bool = False,
+    joint: np.ndarray, winner: np.ndarray, by_votes: bool = False, per_item: int = 1,
 ) -> tuple[Calibration, np.ndarray]:  # fmt: skip
     """Confidence (I,) in each delivered label, learned on gold.
 
@@ -144,14 +146,16 @@ def by_gold(
     log_prior : ndarray, shape (I, K)
     gold_joint, joint : ndarray, shapes (n, K), (I, K)
         log P(class, answers) that leaves the item out of what it was learned from; of gold, by the `kept` answers.
+    per_item : int
+        Verdicts on each gold item: what a ceiling takes is items.
     """
-    calibration, sureness = learn_sureness(answers, gold, kept, log_prior, gold_joint, by_votes)
+    calibration, sureness = learn_sureness(answers, gold, kept, log_prior, gold_joint, by_votes, per_item)
     return calibration, sureness.of(log_prior, answers.votes, joint, winner)
 
 
 def learn_sureness(
     answers: Answers, gold: GoldRows, kept: np.ndarray, log_prior: np.ndarray, gold_joint: np.ndarray,
-    by_votes: bool = False,
+    by_votes: bool = False, per_item: int = 1,
 ) -> tuple[Calibration, Sureness]:  # fmt: skip
     """What gold items teach; the arguments are those of `by_gold`."""
     at_gold, gold_votes = log_prior[gold.rows], answers.subset(kept).votes[gold.rows]
@@ -164,11 +168,12 @@ def learn_sureness(
     speaks = 0 if by_votes else 1
     model = Correctness.fit(right, *features(gold_joint * speaks, gold_votes, gold_winner), gold_votes.shape[1])
     of_gold = _stated(weights, model, at_gold, gold_votes, gold_joint, gold_winner)
-    alone = independence(likelihoods, gold_likelihood(gold_joint, gold.accepted))
-    sureness = Sureness(weights, model, Ceiling.fit(of_gold, right), alone, by_votes)
+    times = 1 / per_item
+    alone = independence(times * likelihoods, times * gold_likelihood(gold_joint, gold.accepted))
+    sureness = Sureness(weights, model, Ceiling.fit(of_gold, right, times), alone, by_votes)
     stated = sureness.of(at_gold, gold_votes, gold_joint, gold_winner)
     b = float(np.exp(weights @ np.log(GRID)))
-    return Calibration(b, len(gold), True, sureness.most, stated, right), sureness
+    return Calibration(b, len(gold) // per_item, True, sureness.most, stated, right, per_item), sureness
 
 
 def live_sureness(

@@ -445,7 +445,7 @@ def write_crowds(run: AggregationRun, asked: Asked, fitted: Fitted) -> None:
                 pooled=crowd.pooled.ravel().tolist(),
                 exponent=fitted.b,
                 is_calibrated=fitted.calibrated,
-                sureness=fitted.sureness.to_json() if fitted.sureness else {},
+                sureness=fitted.sureness[part].to_json() if part in fitted.sureness else {},
                 run=run,
             )
             for part, crowd in sorted(fitted.crowds.items())

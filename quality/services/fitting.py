@@ -14,7 +14,7 @@ from marketplace.schema import Question
 from quality.estimators import HierarchicalDawidSkene, default_estimator
 from quality.estimators.confidence import Sureness, live_sureness
 from quality.estimators.encode import encode, encode_gold
-from quality.estimators.expectation import pooled_confusion
+from quality.estimators.expectation import pooled_confusion, soft_counts
 from quality.estimators.guards import MAJORITY
 from quality.estimators.live import at_confidence
 from quality.services.log import Log
@@ -54,8 +54,10 @@ class Fitted:
         Of each part of a multilabel question, else of "".
     b, calibrated, n_gold
         The calibration.
-    sureness, proven
-        What gold taught of how sure live labels are, and the highest of `TARGETS` that it proves.
+    sureness
+        What gold taught of how sure live labels are; by parts, as `crowds`.
+    proven
+        The highest of `TARGETS` that gold proves.
     clusters, inverted
         Workers who answer from one key, each cluster by itself; workers who are right less often than chance.
     """
@@ -73,7 +75,7 @@ class Fitted:
     b: float = 0.5
     calibrated: bool = False
     n_gold: int = 0
-    sureness: Sureness | None = None
+    sureness: dict[str, Sureness] = field(default_factory=dict)
     proven: float | None = None
     clusters: tuple[tuple[int, ...], ...] = ()
     inverted: tuple[int, ...] = ()
@@ -189,18 +191,39 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
         sureness=_live_sureness(log, keys, model, n, seed),
-        proven=max(filter(model.calibration_.proves, TARGETS), default=None),
+        proven=_proven(model),
         clusters=tuple(getattr(model, "clusters_", ())),
         inverted=tuple(np.asarray(getattr(model, "adversaries_", ()), int).tolist()),
     )
 
 
-def _live_sureness(log: Log, keys: Keys, model: Any, n_classes: int, seed: int) -> Sureness | None:
+def _proven(model: Any) -> float | None:
+    return max(filter(model.calibration_.proves, TARGETS), default=None)
+
+
+def _live_sureness(log: Log, keys: Keys, model: Any, n_classes: int, seed: int) -> dict[str, Sureness]:
     if not model.calibration_.calibrated or model.status_ in MAJORITY:
-        return None
+        return {}
     answers = encode(log.item, log.worker, log.label, log.weight, list(range(n_classes)))
     gold = encode_gold(keys, answers)
-    return live_sureness(answers, gold, model.posteriors_, model.counts_, model.pooled_, model.prior_, seed)
+    found = live_sureness(answers, gold, model.posteriors_, model.counts_, model.pooled_, model.prior_, seed)
+    return {"": found} if found else {}
+
+
+def _label_sureness(log: Log, keys: Keys, fitted: Fitted, seed: int) -> dict[str, Sureness]:
+    """Of a multilabel question each label by itself, as the live updates take it: `log` holds its yes and no."""
+    n_classes, sureness = fitted.posteriors.shape[1], {}
+    for own, crowd in fitted.crowds.items() if fitted.calibrated else ():
+        is_own = np.array([_label_of(part, fitted.crowds) == own for part in log.parts])
+        about = log.only(is_own[log.part])
+        if not len(about):
+            continue
+        answers = encode(about.item, about.worker, about.label, about.weight, list(range(n_classes)))
+        posteriors = fitted.posteriors[np.searchsorted(fitted.items, answers.items)]
+        gold, counts = encode_gold(keys, answers), soft_counts(answers, posteriors)
+        found = live_sureness(answers, gold, posteriors, counts, crowd.pooled, crowd.prior, seed)
+        sureness |= {own: found} if found else {}
+    return sureness
 
 
 def _fit_multilabel(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | None:
@@ -227,7 +250,8 @@ def _fit_multilabel(question: Question, log: Log, keys: Keys, seed: int) -> Fitt
         answers[0], answers[1], said, gold=_sets(keys, log, heads, wholes, names),
         weights=weights, classes=list(question.labels),
     )  # fmt: skip
-    return _spread_labels(question, log, model, heads, n, chosen.__name__)
+    fitted = _spread_labels(question, log, model, heads, n, chosen.__name__)
+    return replace(fitted, sureness=_label_sureness(log, keys, fitted, seed))
 
 
 def _sets(keys: Keys, log: Log, heads: list[str], wholes: list[str], names: list[str]) -> dict[int, list[str]]:
@@ -278,6 +302,7 @@ def _spread_labels(question: Question, log: Log, model: Any, heads: list[str], n
         b=model.calibration_.b,
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
+        proven=_proven(model),
     )
 
 

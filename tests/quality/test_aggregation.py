@@ -215,6 +215,46 @@ def test_a_report_says_which_target_gold_proves(judged):
     }
 
 
+def test_live_verdicts_on_labels_are_as_sure_as_gold_bears_out(make_batch, make_project, make_worker):
+    """The sea is often overlooked, by all alike; the sky never is."""
+    question = {"name": "q", "kind": "multilabel", "labels": ["sea", "sky"]}
+    batch = make_batch(project=make_project(questions=[question]), hits=80)
+    hits = list(Hit.objects.filter(batch=batch).order_by("pk"))
+    rng = np.random.default_rng(0)
+    holds = rng.random((80, 2)) < 0.5
+    seen = holds & ~(np.arange(80) % 4 == 0)[:, None] | holds & [False, True]
+    for worker in [make_worker() for _ in range(6)]:
+        for hit, row in zip(hits, seen, strict=True):
+            said(batch, hit, worker, question="q", part="sea", label=int(row[0]))
+            said(batch, hit, worker, question="q", part="sky", label=int(row[1]))
+    for hit, row in list(zip(hits, holds, strict=True))[:40]:
+        key = [label for label, is_there in zip(question["labels"], row, strict=True) if is_there]
+        GoldQuestion.objects.create(project=batch.project, hit=hit, keys={"q": {"accept": [key]}})
+    newcomer = make_worker()
+
+    [run] = refit_project(project=batch.project)
+
+    most = {c.part: Sureness.from_json(c.sureness).most for c in CrowdModel.objects.filter(project=batch.project)}
+    assert most["sea"] < most["sky"] - 0.05
+    assert run.report["calibration"]["gold"] == 40  # items, not verdicts
+    assert run.report["calibration"]["proven"] is not None
+    assert changed_since(run) == []
+
+    def after_news(hit):
+        for part in ("sea", "sky"):
+            said(batch, hit, newcomer, question="q", part=part, label=0)
+        digest_hits(project_id=batch.project_id, hit_ids=[hit.pk])
+        return {belief.part: belief.confidence for belief in Belief.objects.filter(hit=hit)}
+
+    nowhere = [hit for hit, row in zip(hits, seen, strict=True) if not row.any()][-2:]
+    shown = after_news(nowhere[0])
+    CrowdModel.objects.update(sureness={})
+    unbounded = after_news(nowhere[1])
+
+    assert all(shown[part] <= most[part] for part in most)
+    assert unbounded["sea"] > shown["sea"] + 0.02
+
+
 def test_a_refit_settles_the_hits_of_an_open_batch(judged):
     batch, hits, _ = judged(np.ones((6, 40), int), rules={"max_answers": 7})
     # Nobody digested these answers: the refit alone says that they are enough.

@@ -11,6 +11,7 @@ from quality.estimators import (
     RobustMean,
     TextConsensus,
 )
+from quality.estimators.calibration import Calibration
 from quality.estimators.text import word_error_rate
 from tests.support import datasets
 from tests.support.twins import say
@@ -123,6 +124,40 @@ def test_multilabel_gold_is_clamped_and_calibrates():
     assert model.calibration_.calibrated
     assert all(model.estimates_[i] == tuple(gold[i]) for i in gold)
     np.testing.assert_allclose(model.confidence_[list(gold)], 1)
+
+
+def test_multilabel_is_as_sure_as_gold_bears_out():
+    items, workers, answers, truth, _ = tagging_crowd(n_items=600, redundancy=5)
+    ordinary = np.arange(600) >= 60
+
+    def fitted(n_gold, n_wrong=0):
+        known = {i: truth[i] ^ (i < n_wrong) for i in range(n_gold)}
+        gold = {i: LABELS[holds].tolist() for i, holds in known.items()}
+        model = MultilabelDawidSkene(seed=0).fit(items, workers, answers, gold=gold)
+        return model, model.label_confidence_[ordinary]
+
+    (without, alone), (few, with_few) = fitted(0), fitted(19)
+    (right, borne_out), (wrong, doubted) = fitted(50), fitted(50, n_wrong=5)
+
+    # Nineteen items are too few, though they are 76 verdicts.
+    assert not without.calibration_.calibrated and not few.calibration_.calibrated
+    assert alone.max() > 0.999 and with_few.max() > 0.999
+    assert borne_out.max() <= right.calibration_.most < 0.99
+    assert doubted.max() <= wrong.calibration_.most < 0.93
+    assert doubted.mean() < borne_out.mean() - 0.05
+
+
+def test_all_verdicts_on_an_item_prove_as_much_as_one():
+    items, workers, answers, truth, _ = tagging_crowd(n_items=600, redundancy=5)
+    gold = {i: LABELS[truth[i]].tolist() for i in range(50)}
+
+    calibration = MultilabelDawidSkene(seed=0).fit(items, workers, answers, gold=gold).calibration_
+
+    sure, right = calibration.stated >= 0.8, calibration.right
+    assert (calibration.n_gold, len(right), calibration.per_item) == (50, 200, 4)
+    as_many = Calibration(1.0, 200, True, 1.0, calibration.stated, right)  # as if each verdict were an item
+    assert right[sure].mean() > 0.95 and as_many.proves(0.85)
+    assert calibration.proves(0.8) and not calibration.proves(0.95)
 
 
 def test_multilabel_takes_empty_answers_in_any_order():
