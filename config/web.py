@@ -7,6 +7,7 @@ once instead of seconds later, and they share the memory of what was loaded.
 """
 
 import gc
+import resource
 import sys
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -21,6 +22,11 @@ from config.processes import die_with_my_parent
 
 #: So many deaths of one worker in a row within granian's 5.5 s, and nothing works here: leave it to the supervisor.
 MOST_DEATHS = 25
+#: Connections that a worker keeps open, idle ones among them. One more would wait for another to be closed: granian's
+#: own figure, backlog / workers, let a newcomer wait until somebody's browser had been idle for 30 s.
+CONNECTIONS = 4096
+#: Files that a worker opens beside its connections: the database, uploads on their way, the library's own.
+OTHER_FILES = 256
 
 
 class Respawns(dict[int, float]):
@@ -54,6 +60,15 @@ def load_in_worker() -> Callable[..., Any]:
     return load()  # there already where processes are forked; else (macOS) loaded now
 
 
+def room_for_connections() -> int:
+    """Connections that a worker may keep: each takes a file descriptor, of which this process takes what it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    held = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (held, most))
+    return max(held - OTHER_FILES, held // 2)
+
+
 def main(host: str, port: str, processes: str) -> None:
     load()
     gc.freeze()  # a collection would write to, and so copy, what the workers share
@@ -65,6 +80,7 @@ def main(host: str, port: str, processes: str) -> None:
         workers=int(processes),
         blocking_threads=2,  # while one waits for its commit, the other works; each keeps its connection
         backlog=1024,
+        backpressure=room_for_connections(),
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,

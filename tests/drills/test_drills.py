@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -238,6 +239,23 @@ def test_f8_a_thousand_sockets_for_the_last_places(stack, make_market, places):
     assert stack.sql("SELECT taken FROM marketplace_hit WHERE batch_id = %s", market["batch"]) == [(places,)]
     if FULL:
         assert slowest <= 5.0
+
+
+def test_browsers_that_stay_connected_keep_nobody_out(stack):
+    """More than granian would keep by itself (1024 in two processes) before it lets the next one wait 30 s."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    async def connect():
+        idle = [Wire("127.0.0.1", stack.port) for _ in range(1100)]
+        for wire in idle:
+            await wire.connect()
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        await Wire("127.0.0.1", stack.port).post("/health/live", seconds=10)
+        return time.monotonic() - begun
+
+    assert run_apart(connect()) < 5
 
 
 def test_the_site_ends_with_exit_code_0_after_all_that(stack):
