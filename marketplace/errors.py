@@ -42,6 +42,10 @@ class NotEligible(NotAllowed):
     message = "This work is not open to you at the moment."
 
 
+class Hidden(NotEligible):
+    """To whom the batch is nothing that they know of: told as if it were not there."""
+
+
 class NotYours(Conflict):
     code = "not_accepted"
     message = "You no longer hold a place on this HIT."

@@ -16,7 +16,16 @@ from core import money
 from core.errors import Invalid
 from marketplace import figures
 from marketplace.models import Assignment, Batch, Participation
-from marketplace.selectors import Closed, Stars, closed_by_counts, closed_to, designs_of, offered_to, stars_of
+from marketplace.selectors import (
+    Closed,
+    Stars,
+    closed_by_counts,
+    closed_to,
+    designs_of,
+    may_look,
+    offered_to,
+    stars_of,
+)
 from workers_app.models import Qualification, Worker
 
 #: Batches that are judged at a time, the best by the wish first; more are looked at while too few of them are open.
@@ -144,6 +153,11 @@ class Job:
     @property
     def is_closed(self) -> bool:
         return bool(self.closed) and not self.needs_quiz
+
+    @property
+    def may_look(self) -> bool:
+        """Closed, and to be looked at all the same."""
+        return bool(self.closed) and may_look(self.closed)
 
     @property
     def currency(self) -> str:

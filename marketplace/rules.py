@@ -28,6 +28,8 @@ BY_AUDIENCE: dict[str, dict[str, Any]] = {
 
 #: What a requirement can be about, beside a qualification by its id.
 ABOUT_THE_WORKER = ("country", "language", "locale", "adult")
+#: What a requirement guards from who does not meet it: accepting alone, a look before it too, or that they know of it.
+GUARDS = ("accept", "preview", "discover")
 #: What they did for all organisations: approved answers, and shares in percent.
 RECORD = ("approved", "approval", "rejection", "submission", "abandonment", "return")
 
@@ -160,6 +162,7 @@ class Rules:
             if ok:
                 need(item["compare"] in COMPARISONS, f"{where}.compare", f"One of {', '.join(COMPARISONS)}.")
                 need(_is_subject(item["subject"]), f"{where}.subject", "country, language, or a qualification's id.")
+                need(item.get("guards", "preview") in GUARDS, f"{where}.guards", f"One of {', '.join(GUARDS)}.")
         if errors:
             raise Invalid(errors=errors)
 

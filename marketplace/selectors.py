@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,8 @@ class Closed:
     way: str = ""
     #: The name of what the reason is about.
     about: str = ""
+    #: What is closed, see `marketplace.rules.GUARDS`: with accept, one may still look; with discover, nobody says so.
+    guards: str = "preview"
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,6 @@ def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
     designs = designs_of(batches)
     wanted = {item["subject"] for design in designs.values() for item in design.rules.requirements}
     quizzes = {batch.project.quiz_id for batch in batches if batch.project.quiz_id is not None}
-    asked = Q(qualification__public_id__in=wanted - {*ABOUT_THE_WORKER, *RECORD}) | Q(qualification__in=quizzes)
-    grants = Grant.objects.filter(asked, worker=worker) if wanted or quizzes else Grant.objects.none()
-    values = list(grants.values_list("qualification__public_id", "qualification", "value"))
     barred = Participation.objects.filter(worker=worker).exclude(barred="").order_by("pk")
     requesters = {batch.project.requester_id for batch in batches}
     members = Membership.objects.filter(user=worker.user_id, requester__in=requesters)
@@ -165,10 +164,20 @@ def standing_of(worker: Worker, batches: Iterable[Batch]) -> Standing:
         own=frozenset(members.values_list("requester", flat=True)),
         blocked=frozenset(blocks.values_list("requester", flat=True)),
         barred={p: (code, text) for p, code, text in barred.values_list("batch__project", "barred", "barred_text")},
-        held={str(public_id): HELD if value is None else value for public_id, _, value in values},
-        quizzes={pk: value for _, pk, value in values if value is not None},
-        record=record_of(worker) if wanted & {*RECORD} else {},
+        **_held(worker, wanted, quizzes),
     )
+
+
+def _held(worker: Worker, wanted: set[str], quizzes: Collection[int] = ()) -> dict[str, Any]:
+    """What a `Standing` knows of these subjects of requirements, and of these quizzes."""
+    asked = Q(qualification__public_id__in=wanted - {*ABOUT_THE_WORKER, *RECORD}) | Q(qualification__in=quizzes)
+    grants = Grant.objects.filter(asked, worker=worker) if wanted or quizzes else Grant.objects.none()
+    values = list(grants.values_list("qualification__public_id", "qualification", "value"))
+    return {
+        "held": {str(public_id): HELD if value is None else value for public_id, _, value in values},
+        "quizzes": {pk: value for _, pk, value in values if value is not None},
+        "record": record_of(worker) if wanted & {*RECORD} else {},
+    }
 
 
 #: With fewer submitted answers than this, a worker's share of approved ones says nothing, and is 100.
@@ -220,7 +229,7 @@ def eligibility(worker: Worker, batch: Batch, standing: Standing | None = None) 
     if is_own and not is_open_to_own:
         reasons.append(Closed("own_work", _("You belong to the organisation that posted it.")))
     if is_open_to_own and not is_own:
-        reasons.append(Closed("private", _("It is for the members of one organisation.")))
+        reasons.append(Closed("private", _("It is for the members of one organisation."), guards="discover"))
     if project.requester_id in standing.blocked:
         reasons.append(Closed("blocked", _("This requester works without you. It costs you nothing elsewhere.")))
     if project.is_distressing and not worker.accepts_distressing:
@@ -238,6 +247,11 @@ def closed_to(worker: Worker, batches: Iterable[Batch]) -> dict[int, list[Closed
     batches = list(batches)
     standing = standing_of(worker, batches)
     return {batch.pk: eligibility(worker, batch, standing) for batch in batches}
+
+
+def may_look(closed: Iterable[Closed]) -> bool:
+    """Whether what is closed so may be looked at all the same."""
+    return all(reason.guards == "accept" for reason in closed)
 
 
 def _quiz(standing: Standing, rules: Rules, project: Project) -> list[Closed]:
@@ -303,7 +317,8 @@ def _unmet(standing: Standing, requirements: Iterable[dict[str, Any]]) -> list[C
             way = "profile" if subject in ABOUT_THE_WORKER else way
             message = _asks(str(name), compare, value, have)
             about = "" if is_about else item.get("name") or ""
-            unmet.append(Closed(f"requirement:{subject}", message, item.get("remedy", ""), way, about))
+            guards = item.get("guards", "preview")
+            unmet.append(Closed(f"requirement:{subject}", message, item.get("remedy", ""), way, about, guards))
     return unmet
 
 
@@ -416,10 +431,22 @@ def offered_to(worker: Worker) -> QuerySet[Batch]:
     `closed_to` says."""
     own = Membership.objects.filter(user=worker.user_id).values("requester")
     known = ~Q(project__audience__in=PRIVATE) | Q(project__requester__in=own)
-    rows = Batch.objects.filter(known, state=Batch.State.OPEN, project__trial_of=None).select_related(
-        "project__requester"
-    )
-    return rows.defer(*LONG_COLUMNS)
+    rows = Batch.objects.filter(known, state=Batch.State.OPEN, project__trial_of=None)
+    rows = rows.filter(not_hidden_from(worker, Batch.objects.filter(state=Batch.State.OPEN)))
+    return rows.select_related("project__requester").defer(*LONG_COLUMNS)
+
+
+def not_hidden_from(worker: Worker, rows: QuerySet[Batch]) -> Q:
+    """Of `rows`, the batches whose being there is no secret, and those that say so to this worker. What hides them is
+    judged once for each set of requirements, here as in `eligibility`; a market without any pays one look in an
+    index."""
+    hiding = list(rows.filter(hidden_by__isnull=False).order_by().values_list("hidden_by", flat=True).distinct())
+    known = Q(hidden_by__isnull=True)
+    if not hiding:
+        return known
+    held = _held(worker, {item["subject"] for requirements in hiding for item in requirements})
+    standing = Standing(worker=worker, own=frozenset(), blocked=frozenset(), barred={}, **held)
+    return known | Q(hidden_by__in=[requirements for requirements in hiding if not _unmet(standing, requirements)])
 
 
 # --- scoping ----------------------------------------------------------------------------------------------------------
@@ -472,7 +499,8 @@ MESSAGES_SHOWN = 200
 
 def known_projects(worker: Worker) -> QuerySet[Project]:
     """Projects that a worker may know of: open to all and published, of an own organisation, or worked in."""
-    is_published = Exists(Batch.objects.filter(project=OuterRef("pk"), published_at__isnull=False))
+    known = not_hidden_from(worker, Batch.objects.all())
+    is_published = Exists(Batch.objects.filter(known, project=OuterRef("pk"), published_at__isnull=False))
     is_open = Q(audience__in=[Project.Audience.PUBLIC, Project.Audience.VOLUNTEERS])
     is_own = Q(requester__in=worker.user.memberships.values("requester"))
     has_worked = Q(pk__in=worker.participations.values("batch__project"))

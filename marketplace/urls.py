@@ -34,6 +34,7 @@ urlpatterns = [
     path("work/searches/<uuid:search_id>/delete/", finding.delete_search, name="delete_search"),
     path("work/start/<uuid:batch_id>/", work.start_work, name="start_work"),
     path("work/preview/<uuid:batch_id>/", work.work_preview, name="work_preview"),
+    path("work/look/<uuid:batch_id>/", work.work_look, name="work_look"),
     path("work/next/<uuid:batch_id>/", work.work_next, name="work_next"),
     path("work/<uuid:assignment_id>/", work.work_page, name="work_page"),
     path("work/<uuid:assignment_id>/open/", work.work_open, name="work_open"),

@@ -75,6 +75,7 @@ COMPARED = {
     "Exists": "exists",
     "DoesNotExist": "missing",
 }
+GUARDED = {"Accept": "accept", "PreviewAndAccept": "preview", "DiscoverPreviewAndAccept": "discover"}
 WITHOUT_VALUE = ("Exists", "DoesNotExist")
 LISTS = ("In", "NotIn")
 ORDERED = ("LessThan", "LessThanOrEqualTo", "GreaterThan", "GreaterThanOrEqualTo")
@@ -87,7 +88,7 @@ def told(requirement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rules_of(requirements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The market's requirements. Each is asked for at accept, whatever it guards.
+    """The market's requirements, each with what it guards.
 
     Raises
     ------
@@ -104,9 +105,10 @@ def _rules(requirement: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     value = _value(requirement)
     system = SYSTEM.get(type_id)
     subject = system.subject if system else str(usable(type_id).public_id)
+    guards = GUARDED[told(requirement)["ActionsGuarded"]]
     if comparator in ("NotEqualTo", "NotIn"):  # without any value it fails
-        yield {"subject": subject, "compare": "exists"}
-    yield {"subject": subject, "compare": COMPARED[comparator], "value": value}
+        yield {"subject": subject, "compare": "exists", "guards": guards}
+    yield {"subject": subject, "compare": COMPARED[comparator], "value": value, "guards": guards}
 
 
 def _value(requirement: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from core.api.rendering import read_json
 from core.errors import Invalid
 from lifecycle.accept import accept_by_id, accept_named
 from lifecycle.submit import revise, submit
-from marketplace.errors import NotEligible
+from marketplace.errors import Hidden
 from marketplace.models import Assignment, Batch, Hit
 from marketplace.services.accepting import Place
 from marketplace.services.submitting import Receipt
@@ -69,10 +69,8 @@ class AcceptNext(LeanEndpoint):
         key = _accept_key(request)
         try:
             place = accept_by_id(worker_id=worker_id, batch_id=_batch_pk(batch_id), key=key)
-        except NotEligible as closed:
-            if "private" in closed.errors:  # work of a team is nothing that strangers hear of
-                raise Http404 from None
-            raise
+        except Hidden:  # work of a team, say, is nothing that strangers hear of
+            raise Http404 from None
         return place_out(place, batch_id)
 
 
@@ -86,10 +84,8 @@ class AcceptNamed(LeanEndpoint):
             raise Http404
         try:
             place = accept_named(worker=Worker.objects.get(pk=worker_id), hit=hit, key=key)
-        except NotEligible as closed:
-            if "private" in closed.errors:
-                raise Http404 from None
-            raise
+        except Hidden:
+            raise Http404 from None
         return place_out(place, hit.batch.public_id)
 
 

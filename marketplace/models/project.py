@@ -54,6 +54,15 @@ class Project(models.Model):
         return f"project:{self.pk}" if self.own_pseudonyms else f"requester:{self.requester_id}"
 
 
+class Hiding(models.Func):
+    """Of a design, the requirements that guard discovery (`marketplace.rules.GUARDS`)."""
+
+    template = (
+        """NULLIF(jsonb_path_query_array(%(expressions)s, '$.rules.requirements[*] ? (@.guards == "discover")'),"""
+        " '[]'::jsonb)"
+    )
+
+
 class Batch(models.Model):
     """One upload of a project. Publishing freezes a copy of the rules, so later edits never change work in progress."""
 
@@ -115,6 +124,10 @@ class Batch(models.Model):
         default=dict, blank=True, help_text="Column of the file -> what it is called here; empty: left out."
     )
     upload_facts = models.JSONField(default=dict, blank=True, help_text="What the check of the file found.")
+    #: Requirements that let nobody know of it who does not meet them; null where it is no secret.
+    hidden_by = models.GeneratedField(
+        expression=Hiding("design"), output_field=models.JSONField(null=True), db_persist=True
+    )
     created_at = models.DateTimeField(default=timezone.now)
     published_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -134,6 +147,7 @@ class Batch(models.Model):
             ),
             models.Index(F("reward").desc(), F("id").desc(), name="batch_open_by_reward", condition=Q(state="open")),
             models.Index(F("published_at").desc(), F("id").desc(), name="batch_open_newest", condition=Q(state="open")),
+            models.Index(fields=["state"], name="batch_hidden", condition=Q(hidden_by__isnull=False)),
         ]
 
     def __str__(self) -> str:

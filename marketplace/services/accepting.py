@@ -16,7 +16,7 @@ import orjson
 from django.db import connection, transaction
 
 from core import clock
-from marketplace.errors import AlreadyHad, BatchNotOpen, CapReached, HitFull, NotEligible, NoWork, TooManyOpen
+from marketplace.errors import AlreadyHad, BatchNotOpen, CapReached, Hidden, HitFull, NotEligible, NoWork, TooManyOpen
 from marketplace.models import Assignment, Batch, Hit, Participation
 from marketplace.models.hit import LAST_POSITION, random_position
 from marketplace.selectors import eligibility
@@ -167,7 +167,7 @@ def accept_slowly(
     """After a claim that gave nothing: the place of this key, a full check, further tries. Raises as `accept_next`."""
     if earlier := _place_by_key(worker, key):
         return earlier
-    if batch.state == Batch.State.OPEN and _comes_too_late(worker, batch):
+    if batch.state == Batch.State.OPEN and batch.hidden_by is None and _comes_too_late(worker, batch):
         raise NoWork
     participation = check_in(worker=worker, batch=batch)
     if participation.dry_until and participation.dry_until > clock.now():
@@ -221,8 +221,13 @@ def check_in(*, worker: Worker, batch: Batch) -> Participation:
     Raises
     ------
     BatchNotOpen, NotEligible
+        `Hidden` before everything else, and without a trace.
     """
     batch.refresh_from_db(fields=["state", "lane_share"])
+    reasons = eligibility(worker, batch)
+    told = {r.code: f"{r.message} {r.remedy}".strip() for r in reasons}
+    if any(reason.guards == "discover" for reason in reasons):
+        raise Hidden(" ".join(told.values()), errors=told)
     # Both lanes go on from the same position and at the same pace: what two workers have in common in one lane, they
     # have in the other.
     start = random_position()
@@ -231,11 +236,9 @@ def check_in(*, worker: Worker, batch: Batch) -> Participation:
         batch=batch,
         defaults={"cursor": start, "lane_cursor": start, "lane_share": batch.lane_share},
     )
-    reasons = eligibility(worker, batch)
-    if any(reason.code == "batch_not_open" for reason in reasons):
+    if "batch_not_open" in told:
         raise BatchNotOpen
     if reasons:
-        told = {r.code: f"{r.message} {r.remedy}".strip() for r in reasons}
         raise NotEligible(" ".join(told.values()), errors=told)
     participation.checked_until = clock.now() + CHECK_STANDS
     participation.save(update_fields=["checked_until"])
@@ -338,6 +341,18 @@ def place_of(assignment: Assignment) -> Place:
         hit_public_id=data_row.public_id,
         data=data_row.data,
     )
+
+
+def shown_to_lookers(batch: Batch) -> Place | None:
+    """What is shown to those who may look and not accept: nothing is taken, so `assignment_id` is 0, and the place goes
+    by the id of its HIT. Whoever looks sees the same HIT, so that nobody leafs through a batch."""
+    hits = Hit.objects.filter(batch=batch, room=True, state=Hit.State.OPEN).select_related("data_row")
+    hit = hits.order_by("lane", "-priority", "position").first()
+    if hit is None:
+        return None
+    now, data = clock.now(), hit.data_row
+    deadline = now + timedelta(seconds=batch.assignment_seconds)
+    return Place(0, data.public_id, hit.pk, batch.reward, deadline, now, data.public_id, data.data)
 
 
 def _anything_left(worker_id: int, batch_id: int) -> bool:

@@ -23,7 +23,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "floor": money.parse(preference("HOURLY_FLOOR")),
         "fee_share": preference("FEE_BASIS_POINTS") / 10_000,
         "currency": settings.LEDGER_CURRENCY,
-        "open_batches": Batch.objects.filter(state=Batch.State.OPEN, project__trial_of=None).count(),
+        "open_batches": Batch.objects.filter(
+            state=Batch.State.OPEN, project__trial_of=None, hidden_by__isnull=True
+        ).count(),
     }
     return render(request, "public/home.html", figures)
 

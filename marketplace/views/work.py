@@ -26,10 +26,11 @@ from lifecycle.expire import return_place
 from lifecycle.report import report_problem
 from lifecycle.submit import submit
 from marketplace import figures
+from marketplace.errors import NotEligible, NoWork
 from marketplace.guide import guide_of, mark_read
 from marketplace.models import Answer, Assignment, Batch
-from marketplace.selectors import assignments_of_worker, design_of
-from marketplace.services.accepting import Place, place_of
+from marketplace.selectors import assignments_of_worker, design_of, eligibility, may_look
+from marketplace.services.accepting import Place, place_of, shown_to_lookers
 from marketplace.services.drafts import keep_draft
 from marketplace.services.submitting import take_back
 from marketplace.showing import frame_of, show_item
@@ -78,8 +79,24 @@ def work_preview(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> H
         draw_suggestion(assignment_id=shown.pk, hit_id=shown.hit_id, worker_id=worker.pk, batch=batch)
         return redirect("work_page", shown.public_id)
     except DomainError as refusal:
+        if isinstance(refusal, NotEligible) and may_look(eligibility(worker, batch)):
+            return redirect("work_look", batch.public_id)
         messages.info(request, refusal.message)
         return redirect(list_of(batch))
+
+
+@require_safe
+@for_workers
+def work_look(request: HttpRequest, worker: Worker, batch_id: uuid.UUID) -> HttpResponse:
+    """What work is like that one cannot take yet: a HIT with room, the same for everybody, and no place on it."""
+    batch = get_object_or_404(open_to(worker), public_id=batch_id)
+    closed = eligibility(worker, batch)
+    place = shown_to_lookers(batch) if closed and may_look(closed) else None
+    if place is None:
+        refusal = NotEligible(" ".join(f"{r.message} {r.remedy}".strip() for r in closed)) if closed else NoWork()
+        messages.info(request, refusal.message)
+        return redirect(list_of(batch))
+    return _page(request, worker, batch, place, [_stage(request, place, batch)], is_preview=True, closed=closed)
 
 
 def _on(request: HttpRequest, worker: Worker, batch: Batch) -> HttpResponse:
@@ -161,16 +178,29 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
     if not _can_be_answered(assignment, last):
         messages.info(request, _("That one is handed in or given back. Choose what to do next."))
         return redirect(list_of(assignment.batch))
-    batch = assignment.batch
+    stages = [_stage_of(request, one, last if one == assignment else None) for one in _sheet(worker, assignment)]
+    return _page(
+        request,
+        worker,
+        assignment.batch,
+        place_of(assignment),
+        stages,
+        is_preview=assignment.is_ahead and assignment.state == State.ACCEPTED,
+        note_back=assignment.decision_reason if assignment.state == State.REVISING else "",
+    )
+
+
+def _page(
+    request: HttpRequest, worker: Worker, batch: Batch, place: Place, stages: list[dict[str, Any]], **more: Any
+) -> HttpResponse:
     design = design_of(batch)
     requester = batch.project.requester
     context = {
         "list": list_of(batch),
-        "is_preview": assignment.is_ahead and assignment.state == State.ACCEPTED,
-        "stages": [_stage_of(request, one, last if one == assignment else None) for one in _sheet(worker, assignment)],
+        "stages": stages,
         "project": batch.project,
         "batch": batch,
-        "place": place_of(assignment),
+        "place": place,
         "urls": {"next": reverse("work_next", args=[batch.public_id])},
         "page_size": design.rules.page_size,
         "currency": requester.currency,
@@ -180,7 +210,7 @@ def work_page(request: HttpRequest, worker: Worker, assignment_id: uuid.UUID) ->
         "practice": training_of(batch.project).exists(),
         "undo_seconds": design.rules.undo_seconds,
         "reasons": Assignment.ReturnReason.choices,
-        "note_back": assignment.decision_reason if assignment.state == State.REVISING else "",
+        **more,
     }
     return render(request, "work/page.html", context)
 

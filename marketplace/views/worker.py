@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from core.pages import View
 from marketplace.models import Assignment, Batch, Project
-from marketplace.selectors import assignments_of_worker
+from marketplace.selectors import assignments_of_worker, not_hidden_from
 from workers_app.models import Worker
 
 OPEN_TO_ALL = (Project.Audience.PUBLIC, Project.Audience.VOLUNTEERS)
@@ -41,6 +41,8 @@ def open_to(worker: Worker) -> QuerySet[Batch]:
     batches = Batch.objects.exclude(state__in=[Batch.State.DRAFT, Batch.State.PUBLISHING])
     mine = worker.user.memberships.values("requester_id")
     found = batches.filter(project__audience__in=OPEN_TO_ALL) | batches.filter(project__requester__in=mine)
+    worked = worker.participations.filter(taken_in_all__gt=0).values("batch")
+    found = found.filter(not_hidden_from(worker, Batch.objects.all()) | Q(pk__in=worked))
     return found.select_related("project__requester")
 
 

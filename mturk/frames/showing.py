@@ -12,7 +12,7 @@ from marketplace.models import Assignment
 from marketplace.services.accepting import Place
 from marketplace.showing import Frame
 from mturk import ids, people
-from mturk.frames.ticket import new_ticket
+from mturk.frames.ticket import looked_at, new_ticket
 from mturk.models import MturkHit
 from mturk.questions import external_of, height_of
 
@@ -57,10 +57,13 @@ def frame_of(request: HttpRequest, place: Place) -> Frame | None:
         return None
     if not settings.FRAME_ORIGIN:
         return Frame()
-    assignment = Assignment.objects.select_related("batch__project__requester", "hit__data_row").get(
-        pk=place.assignment_id
-    )
-    ticket = new_ticket(assignment=place.public_id, session=request.session.session_key or "")
+    rows = Assignment.objects.select_related("batch__project__requester", "hit__data_row")
+    is_look = not place.assignment_id
+    assignment = looked_at(place.public_id) if is_look else rows.get(pk=place.assignment_id)
+    if assignment is None:
+        return None
+    session = request.session.session_key or ""
+    ticket = new_ticket(assignment=place.public_id, session=session, is_look=is_look)
     token = ticket.seal()
     external = external_of(row.question)
     height = min(height_of(row.question), HIGHEST)

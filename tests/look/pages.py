@@ -245,6 +245,7 @@ ABOUT = {"my_message_new", "studio_message_new", "frame_state", "frame_confirm"}
 #: Ways on, which lead elsewhere and show nothing of anybody.
 WAYS = {"enter", "enter_any", "media", "choose_language", "choose_direction", "csp_report"}
 WAYS |= {"mturk_file", "mturk_submit", "mturk_preview", "mturk_tasks"}  # tests/mturk/test_frames.py
+ABOUT |= {"work_look"}  # of work that is closed: tests/mturk/test_guarding.py
 #: Pages of allauth in our look, as somebody who is not signed in and as somebody who is.
 ENTRANCE = [
     "account_login",

@@ -173,6 +173,8 @@ def receive(request: HttpRequest, token: str) -> HttpResponse:
     assignment = holder_of(ticket) if ticket else None
     if ticket is None or assignment is None:
         return told(request, _("You are signed out, or this page is too old. Reload the page around it."), status=403)
+    if ticket.is_look:
+        return told(request, _("There is no such assignment. Accept the HIT before you hand it in."), status=404)
     try:
         hand_in(assignment=assignment, fields=fields_in(request), files=request.FILES)
     except FormRefused as refused:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError
 from core.pages import refused
-from marketplace.models import Assignment
+from marketplace.models import Assignment, Batch
 from marketplace.selectors import assignments_of_worker
 from marketplace.views.worker import for_workers, open_to
 from mturk import ids
@@ -87,7 +87,10 @@ def hits_of_group(request: HttpRequest, worker: Worker, group_id: str = "") -> H
     if public_id is None:
         return redirect("find_work")
     hit_type = get_object_or_404(HitType, Q(public_id=public_id) | Q(group_id=public_id))
-    batch = open_to(worker).filter(mturk_standing__hit_type=hit_type).order_by("-pk").first()
+    batches = Batch.objects.filter(mturk_standing__hit_type=hit_type)
+    batch = open_to(worker).filter(pk__in=batches).order_by("-pk").first()
     if batch is None:
+        if batches.exists():  # and is nothing that this worker hears of
+            raise Http404
         return redirect("find_work")
     return redirect(f"{reverse('find_work')}?{urlencode({'q': batch.project.name})}")
