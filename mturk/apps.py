@@ -13,6 +13,7 @@ class MturkConfig(AppConfig):
         from mturk.services import changes, hits, notifications, tokens
 
         add_step("mturk expiry", hits.expire_due, 1.0)
+        add_step("mturk disposal", hits.dispose_idle, 10.0)
         add_step("mturk changes", changes.act_on_changes, 1.0)
         add_step("mturk notifications", notifications.deliver_due, 1.0, is_long=True)
         add_step("mturk tokens", tokens.forget_old_tokens, 600.0)

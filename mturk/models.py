@@ -86,6 +86,7 @@ class MturkHit(models.Model):
             models.Index("requester", models.F("hit").desc(), name="mturk_hit_newest"),
             models.Index("hit_type", models.F("hit").desc(), name="mturk_hit_of_type"),
             models.Index(fields=["expires_at"], name="mturk_hit_expiry"),
+            models.Index(fields=["created_at", "hit"], name="mturk_hit_kept", condition=models.Q(disposed_at=None)),
         ]
 
     def __str__(self) -> str:

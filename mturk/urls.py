@@ -17,5 +17,6 @@ urlpatterns = [
     path("me/tests/<uuid:qualification_id>/", qualification_tests.qualification_test, name="qualification_test"),
     path("studio/keys/", access_keys.access_keys, name="access_keys"),
     path("studio/keys/new/", access_keys.access_key_new, name="access_key_new"),
+    path("studio/keys/sandbox-clock/", access_keys.sandbox_clock, name="sandbox_clock"),
     path("studio/keys/<slug:key_id>/end/", access_keys.access_key_end, name="access_key_end"),
 ]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from core import clock
 from core.errors import InsufficientFunds
 from core.states import move
+from lifecycle.apart import apart
 from lifecycle.digest import lock_hits
 from lifecycle.expire import end_overdue
 from lifecycle.post_row import post_row
@@ -208,7 +209,12 @@ def set_reviewing(*, row: MturkHit, revert: bool) -> None:
 
 @transaction.atomic
 def delete_hit(*, row: MturkHit) -> None:
-    """Disposed of, once every answer is decided; what was put aside and is not owed goes back."""
+    """Disposed of, once every answer is decided; what was put aside and is not owed goes back.
+
+    Raises
+    ------
+    RequestError
+    """
     row = lock(row.pk)
     standing = status.need(row, "Reviewable")
     if standing.submitted:
@@ -221,6 +227,52 @@ def delete_hit(*, row: MturkHit) -> None:
     MturkHit.objects.filter(pk=row.pk).update(disposed_at=clock.now())
     watching.note(row, "HITDisposed")
     forget_files(hit_id=row.pk)
+
+
+#: A HIT that has been Reviewable for so long, without anything happening to it, is disposed of.
+IDLE = timedelta(days=120)
+LOOKED_AT = 500
+
+# Some HITs that are old enough, the oldest first, and of those the ones that ended long ago: an answer that can still
+# be taken or decided keeps a HIT, and so does whatever happened to it within that time.
+IDLE_HITS = """
+SELECT m.hit_id, m.created_at, (
+    NOT m.is_reviewing
+    AND (NOT h.room OR m.expires_at <= %(now)s)
+    AND (h.taken >= h.max_assignments OR m.expires_at <= %(until)s)
+    AND (SELECT 1 FROM marketplace_assignment a
+         WHERE a.hit_id = m.hit_id AND (
+            a.state IN ('accepted', 'submitted', 'revising')
+            OR greatest(a.accepted_at, a.submitted_at, a.decided_at) > %(until)s
+            OR a.state = 'expired' AND a.deadline > %(until)s) LIMIT 1) IS NULL
+) AS is_idle
+FROM mturk_mturkhit m JOIN marketplace_hit h ON h.id = m.hit_id
+WHERE m.disposed_at IS NULL AND m.created_at <= %(until)s AND (m.created_at, m.hit_id) > (%(at)s, %(hit)s)
+ORDER BY m.created_at, m.hit_id LIMIT %(most)s
+"""
+BEGINNING = (datetime(1970, 1, 1, tzinfo=UTC), 0)
+#: How far this process has come on its round; another begins anew.
+_looked = {"up to": BEGINNING}
+
+
+def dispose_idle(most: int = LOOKED_AT) -> int:
+    """Do what DeleteHIT would to HITs that nobody has touched for 120 days. Looks at some at a time; called by the
+    sweep."""
+    now = clock.now()
+    at, hit = _looked["up to"]
+    with connection.cursor() as cursor:
+        cursor.execute(IDLE_HITS, {"now": now, "until": now - IDLE, "at": at, "hit": hit, "most": most})
+        rows = cursor.fetchall()
+    _looked["up to"] = (rows[-1][1], rows[-1][0]) if len(rows) == most else BEGINNING
+    return apart(_dispose, [pk for pk, _at, is_idle in rows if is_idle], what="Disposal of a HIT")[0]
+
+
+def _dispose(pk: int) -> int:
+    try:
+        delete_hit(row=MturkHit.objects.get(pk=pk))
+    except RequestError:  # something happened to it this very moment
+        return 0
+    return 1
 
 
 @transaction.atomic

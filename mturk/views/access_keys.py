@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import DomainError
@@ -17,13 +20,21 @@ from marketplace.views.requester import for_requesters, need_manager
 from mturk.models import AccessKey
 from mturk.services import keys
 from mturk.services.sandbox import is_sandbox, sandbox_for
+from mturk.services.sandbox_clock import move_clock
 
 PAGE = 25
+UNITS = {"days": gettext_lazy("days"), "hours": gettext_lazy("hours"), "minutes": gettext_lazy("minutes")}
 
 
 def _mine(request: HttpRequest) -> list[int]:
     """Organisations, and sandboxes, whose keys this user looks after."""
     return list(requesters_of(request.user, Membership.Role.MANAGER).values_list("pk", flat=True))
+
+
+def _sandbox(request: HttpRequest) -> Requester | None:
+    """The sandbox that this user looks after, where there is one."""
+    mine = requesters_of(request.user, Membership.Role.MANAGER)
+    return mine.filter(world=Requester.World.SANDBOX).order_by("pk").first()
 
 
 @require_safe
@@ -45,6 +56,8 @@ def _page(request: HttpRequest, requester: Requester, made: AccessKey | None = N
         "secret": secret,
         "endpoint": request.build_absolute_uri("/mturk/"),
         "most": keys.MOST_KEYS,
+        "sandbox": _sandbox(request),
+        "units": UNITS.items(),
     }
     response = render(request, "mturk/access_keys.html", context)
     response["Cache-Control"] = "no-store"
@@ -72,6 +85,25 @@ def access_key_new(request: HttpRequest, requester: Requester) -> HttpResponse:
         tell(request, refusal)
         return redirect("access_keys")
     return _page(request, requester, made=key, secret=secret)
+
+
+@require_POST
+@for_requesters
+def sandbox_clock(request: HttpRequest, requester: Requester) -> HttpResponse:
+    """Move the business clock of one's sandbox forward."""
+    sandbox = _sandbox(request)
+    if sandbox is None:
+        raise Http404
+    amount, unit = request.POST.get("forward", ""), request.POST.get("unit", "")
+    is_told = amount.isascii() and amount.isdecimal() and len(amount) < 6 and unit in UNITS
+    try:
+        forward = timedelta(**{unit: int(amount)}) if is_told else timedelta()
+        move_clock(requester=sandbox, forward=forward, by=request.user)  # type: ignore[arg-type]
+    except DomainError:
+        messages.error(request, _("Say how far: a whole number, forward only, a year at once."))
+    else:
+        messages.success(request, _("It is later in the sandbox now. What falls due is done within seconds."))
+    return redirect("access_keys")
 
 
 @require_POST

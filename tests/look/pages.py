@@ -209,6 +209,7 @@ ACTS: dict[str, tuple[str, Where]] = {
     "studio_member": ("owner", lambda m: {"member_id": m.requester.memberships.get(user=m.owner).pk}),
     "webhook_new": ("owner", nowhere),
     "access_key_new": ("owner", nowhere),
+    "sandbox_clock": ("owner", nowhere),
     "access_key_end": ("owner", lambda m: {"key_id": m.access_key.key_id}),
     "webhook_act": ("owner", lambda m: {"webhook_id": m.webhook.public_id, "act": "change"}),
     "media_upload": ("owner", nowhere),

@@ -176,6 +176,9 @@ API = [
          wrong=Wrong(404, "not_found", before=lambda w: w.worker.pseudonyms.all().delete())),
     Line("api-tour", "PUT", kwargs=organisation, body={"is_shown": False}, status=204,
          wrong=Wrong(400, "invalid", body={"is_shown": "no"})),
+    # What a sandbox is answered, tests/mturk/test_sandbox_clock.py says.
+    Line("api-clock", "POST", kwargs=organisation, body={"seconds": 60}, status=409,
+         wrong=Wrong(400, "invalid", body={"seconds": -1})),
     Line("api-balance", kwargs=organisation),
     Line("api-deposits", kwargs=organisation, wrong=BAD_CURSOR),
     Line("api-deposits", "POST", kwargs=organisation, body={"amount": "25.00"}, status=201,
