@@ -162,7 +162,9 @@ def bars(
         if value and (len(values) <= 9 or value == top):
             frame.text("mid strong", middle, y - 4, words[index])
         if index % every == 0:
-            frame.text("mid", middle, frame.bottom + 14, label)
+            # A name for several bars begins with its own: in their middle, the first would run into the scale.
+            css, at = ("mid", middle) if every == 1 else ("", middle - width / 2)
+            frame.text(css, at, frame.bottom + 14, label)
     frame.floor()
     if axis:
         frame.text("end", frame.right, frame.bottom + 32, axis)

@@ -204,6 +204,12 @@ def interval(low: float, high: float, digits: int = 1) -> str:
 
 
 @register.filter
+def coefficient(value: float | None, digits: int = 2) -> str:
+    """An agreement or a correlation, with a true minus: -0.22 is −0.22."""
+    return "" if value is None else written(f"{round(value, digits) + 0.0:.{digits}f}".replace("-", MINUS))
+
+
+@register.filter
 def count(value: float | None) -> str:
     """12,400, with a true minus."""
     return "" if value is None or value == "" else number(float(value))

@@ -12,6 +12,16 @@ from tests.look import pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 VIEWS = [((1440, 900), "light"), ((390, 844), "dark")]
+#: Cells of one row whose words lie on one another: what is too long for its column of a narrow table of cards.
+ON_ONE_ANOTHER = """() => [...document.querySelectorAll(".table.cards tr")].flatMap(row => {
+  const boxes = [...row.children].map(cell => {
+    const words = document.createRange(); words.selectNodeContents(cell);
+    return [cell.textContent.trim(), words.getBoundingClientRect()];
+  }).filter(([, box]) => box.width && box.height);
+  return boxes.flatMap(([name, a], at) => boxes.slice(at + 1).filter(([, b]) =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1
+  ).map(([other]) => name + " / " + other));
+})"""
 
 
 def look(page, url, found):
@@ -32,6 +42,7 @@ def look_here(page, found):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         report = Axe().run(page).response["violations"]
         found += [f"{url} {width} {theme}: {one['id']} at {one['nodes'][0]['html'][:120]}" for one in report]
+        found += [f"{url} {width}: on one another: {pair}" for pair in page.evaluate(ON_ONE_ANOTHER)]
         for way in ("rtl", "ltr"):
             page.evaluate("way => document.documentElement.dir = way", way)
             if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):

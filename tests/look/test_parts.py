@@ -71,6 +71,16 @@ def test_bars_reach_their_value_and_are_told_as_a_table():
     assert list(drawn.rows) == [("08", "300"), ("09", "600")]
 
 
+def test_a_name_for_several_bars_begins_with_its_own_and_not_in_the_scale():
+    weeks = [(f"{day} Aug", 1.0) for day in range(13)]
+    drawn = charts.bars(weeks, message="Earnings", head=("Week", "Amount"), small=True, every=4)
+    names = [mark for mark in drawn.marks if mark.text.endswith("Aug")]
+
+    assert [mark.text for mark in names] == ["0 Aug", "4 Aug", "8 Aug", "12 Aug"]
+    assert all(mark.css == "" for mark in names)
+    assert float(names[0].attrs["x"]) >= 40
+
+
 @pytest.mark.parametrize(("high", "last"), [(1, 1), (7, 10), (781, 1000), (0.95, 1.0), (12400, 15000)])
 def test_ticks_are_round_and_cover_the_data(high, last):
     steps = charts.ticks(high)

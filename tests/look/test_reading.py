@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from core.models import PolicyViolation
 from core.pages import undo_of, undoable
-from core.templatetags.touchstone import count, moment, money_words, percent
+from core.templatetags.touchstone import coefficient, count, moment, money_words, percent
 from core.views import violations
 from core.views.styleguide import colours
 from core.zones import zone_of
@@ -41,6 +41,12 @@ def test_every_colour_can_be_read_in_both_themes():
     assert len(colours()) == 15
     for colour in colours():
         assert all(contrast >= colour["least"] for contrast in colour["contrast"]), colour
+
+
+def test_a_coefficient_has_a_true_minus_and_nothing_before_nought():
+    assert [coefficient(value) for value in (-0.22, 0.5, -0.001, None)] == ["\u22120.22", "0.50", "0.00", ""]
+    with translation.override("de"):
+        assert coefficient(-0.2234, 3) == "\u22120,223"
 
 
 def test_the_style_guide_is_for_staff(client, make_user):
