@@ -32,8 +32,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings):
 
 
 @pytest.fixture(autouse=True)
-def no_limits_left_over():
-    """Rate limits live in the cache: what one test used up is not missing in the next."""
+def fresh_cache():
+    """Figures and rate limits live in the cache: what one test counted or used up is not so in the next."""
     cache.clear()
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 from django.utils import timezone
 
 from core.models import Watermark
@@ -15,7 +14,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def since_yesterday():
-    cache.clear()
     Watermark.objects.create(name="announced", at=timezone.now() - timedelta(days=1))
 
 

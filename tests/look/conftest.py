@@ -13,7 +13,6 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
@@ -61,12 +60,6 @@ from workers_app.services.granting import create_qualification
 
 # Playwright keeps an event loop in this thread; the tests use the ORM beside it, one after the other.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-
-@pytest.fixture(autouse=True)
-def fresh_figures():
-    """Figures and rate limits live in the cache, and the database of each test is another."""
-    cache.clear()
 
 
 def answer(worker: Worker, batch: Batch, said: Any, *, seconds: float = 12.0) -> Assignment:

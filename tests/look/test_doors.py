@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 
 from lifecycle.enrol import enrol
@@ -15,11 +14,6 @@ from workers_app.models import Worker
 
 PASSWORD = "a-long-pass-phrase-1"
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_rate_limit_of_an_earlier_test():
-    cache.clear()
 
 
 def sign_up(client, role, email="kim@example.org"):

@@ -1,7 +1,6 @@
 """The list of work as a worker narrows it down, and what a closed door says."""
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 
 from lifecycle.accept import accept
@@ -13,11 +12,6 @@ from tests.support.factories import body
 from workers_app.services.granting import create_qualification
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh_figures():
-    cache.clear()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,11 +18,6 @@ from quality.models import Belief, CrowdModel, GoldScore, Judgment, WorkerReliab
 from quality.services.gold import mark_as_gold
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    cache.clear()
 
 
 @pytest.fixture

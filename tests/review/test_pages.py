@@ -21,11 +21,6 @@ from quality.services.verifying import verify
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def fresh():
-    cache.clear()
-
-
 @pytest.fixture
 def done(finished, client):
     found = finished(items=24)

@@ -85,7 +85,6 @@ def test_both_lanes_go_on_from_the_same_position(make_batch, make_worker):
 @pytest.fixture
 def ended(make_batch, make_worker):
     """A batch with gold and 50 ordinary HITs that have ended: half after one opening, half after three. One is open."""
-    cache.clear()
     batch = make_batch(hits=56, places=1, rules={"mode": "target"})
     Hit.objects.filter(batch=batch).update(funded=5)
     put_aside(purse=purse_of(batch), amount=4 * 56 * batch.price, key="more")
