@@ -45,6 +45,7 @@ def standings(rows: Collection[MturkHit]) -> dict[int, Progress]:
         .values("hit")
         .annotate(
             pending=Count("pk", filter=Q(state=State.ACCEPTED)),
+            ahead=Count("pk", filter=Q(state=State.ACCEPTED, is_ahead=True)),
             submitted=Count("pk", filter=Q(state__in=[State.SUBMITTED, State.REVISING])),
             completed=Count("pk", filter=Q(state__in=[State.APPROVED, State.REJECTED])),
         )
@@ -60,7 +61,11 @@ def standing_of(row: MturkHit) -> Progress:
 def _standing(row: MturkHit, counts: Mapping[str, Any], now: datetime) -> Progress:
     pending = counts.get("pending", 0)
     can_be_taken = row.hit.state == Hit.State.OPEN and row.disposed_at is None and row.expires_at > now
-    available = max(0, row.hit.max_assignments - row.hit.taken) if can_be_taken else 0
+    # A place that is only looked at, or kept ready for a page, is accepted by nobody. After the HIT's time it still
+    # may be, and then nobody else can take it.
+    ahead = counts.get("ahead", 0) if can_be_taken else 0
+    pending -= ahead
+    available = max(0, row.hit.max_assignments - row.hit.taken) + ahead if can_be_taken else 0
     if row.disposed_at is not None:
         status = "Disposed"
     elif available:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from core import clock
 from core.errors import Conflict
 from lifecycle.decide import approve
 from marketplace.models import Answer, Assignment, Requester
@@ -24,6 +25,8 @@ from mturk.services.decisions import refuse
 Members = Mapping[str, Any]
 State = Assignment.State
 LONGEST_FEEDBACK = 1000
+#: After it was submitted.
+OVERRIDDEN_WITHIN = timedelta(days=30)
 #: Stands where a program gave no reason: the market's workers always read one.
 NO_REASON = "The requester gave no reason."
 
@@ -84,14 +87,22 @@ def wrong_state(allowed: str) -> RequestError:
 
 def approve_assignment(key: AccessKey, members: Members) -> dict[str, Any]:
     assignment = assignment_of(key.requester, members["AssignmentId"])
-    may_override = members.get("OverrideRejection", False) and assignment.hit.mturk.disposed_at is None
-    if assignment.state != State.SUBMITTED and not (assignment.state == State.REJECTED and may_override):
+    feedback = _feedback(members)
+    if assignment.state == State.REJECTED and _may_override(assignment, members):
+        feedback = feedback or _told_feedback(assignment) or ""
+    elif assignment.state != State.SUBMITTED:
         raise wrong_state("Submitted")
     try:
-        approve(assignment=assignment, by=key.made_by_id, reason=_feedback(members))
+        approve(assignment=assignment, by=key.made_by_id, reason=feedback)
     except Conflict:  # somebody decided it this moment, or its rejection is over 30 days old
         raise wrong_state("Submitted") from None
     return {}
+
+
+def _may_override(assignment: Assignment, members: Members) -> bool:
+    submitted_at = assignment.submitted_at
+    is_young = submitted_at is not None and submitted_at > clock.now() - OVERRIDDEN_WITHIN
+    return bool(members.get("OverrideRejection")) and is_young and assignment.hit.mturk.disposed_at is None
 
 
 def reject_assignment(key: AccessKey, members: Members) -> dict[str, Any]:
@@ -124,17 +135,20 @@ def told(requester: Requester, rows: Sequence[Assignment]) -> list[dict[str, Any
 
 
 def _told(row: Assignment, worker: str, data: dict[str, Any] | None) -> dict[str, Any]:
-    state, submitted_at = row.state, row.submitted_at
+    state, submitted_at, decided_at = row.state, row.submitted_at, row.decided_at
     delay = timedelta(seconds=row.hit.mturk.hit_type.auto_approve_seconds)
+    silent_at = submitted_at + delay if submitted_at else None
+    if row.decided_by is None and decided_at and silent_at and decided_at > silent_at:
+        decided_at = silent_at  # the clock's decision is of its own time, not of the sweep that came to it
     return {
         "AssignmentId": ids.written(row.public_id),
         "WorkerId": worker,
         "HITId": ids.written(row.hit.data_row.public_id),
         "AssignmentStatus": status.STATUS_OF[State(state)],
-        "AutoApprovalTime": submitted_at + delay if submitted_at else None,
-        "AcceptTime": row.accepted_at,
+        "AutoApprovalTime": silent_at,
+        "AcceptTime": row.opened_at or row.accepted_at,
         "SubmitTime": submitted_at,
-        "ApprovalTime": row.decided_at if state == State.APPROVED else None,
+        "ApprovalTime": decided_at if state == State.APPROVED else None,
         "RejectionTime": row.decided_at if state == State.REJECTED else None,
         "Deadline": row.deadline,
         "Answer": answers.xml_of(answers.entries_of(data)),

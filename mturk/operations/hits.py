@@ -46,7 +46,14 @@ def create_hit(key: AccessKey, members: Members) -> dict[str, Any]:
 
 def create_hit_with_hit_type(key: AccessKey, members: Members) -> dict[str, Any]:
     token = _token(key, members)
-    return _post(type_of(key.requester, members["HITTypeId"]), members, token)
+    return _post(_usable_type(key.requester, members["HITTypeId"]), members, token)
+
+
+def _usable_type(requester: Requester, name: str) -> HitType:
+    """Raises `RequestError` where a qualification that the type asks for was deleted or made Inactive meanwhile."""
+    hit_type = type_of(requester, name)
+    requirements.rules_of(hit_type.requirements)
+    return hit_type
 
 
 def _token(key: AccessKey, members: Members) -> int | None:
@@ -126,7 +133,7 @@ def update_hit_review_status(key: AccessKey, members: Members) -> dict[str, Any]
 
 def update_hit_type_of_hit(key: AccessKey, members: Members) -> dict[str, Any]:
     row = hit_of(key.requester, members["HITId"])
-    hits.change_type(row=row, hit_type=type_of(key.requester, members["HITTypeId"]))
+    hits.change_type(row=row, hit_type=_usable_type(key.requester, members["HITTypeId"]))
     return {}
 
 

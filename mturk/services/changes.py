@@ -39,14 +39,21 @@ def _act(change_id: int) -> int:
     if row is None:  # of the batch, but made on its page
         return 1
     row = lock(row.pk)
-    event = EVENTS.get(State(change.event)) if change.assignment_id else change.event
-    if event is None:
-        return 1
-    notifications.emit(row, event, at=change.created_at, assignment_id=change.assignment_id)
+    event = _event(change)
+    if event is not None:
+        notifications.emit(row, event, at=change.created_at, assignment_id=change.assignment_id)
     if event == "AssignmentSubmitted" and change.assignment_id and row.assignment_policy:
         reviews.score_known_answers(row, Assignment.objects.get(pk=change.assignment_id))
     note_reviewable(lock(row.pk))
     return 1
+
+
+def _event(change: Change) -> str | None:
+    """Its name in this API; a place that was only looked at and given back is nothing there."""
+    if change.assignment_id is None:
+        return change.event
+    is_look = change.event == State.RETURNED and change.assignment.is_ahead  # type: ignore[union-attr]
+    return None if is_look else EVENTS.get(State(change.event))
 
 
 def note_reviewable(row: MturkHit) -> None:

@@ -152,8 +152,10 @@ def _stop(row: MturkHit, *, is_over: bool = True) -> None:
 
 
 def _offer_again(row: MturkHit) -> None:
-    """Places that had expired are paid for anew."""
+    """Places that had expired are paid for anew, where the sweep has ended it already."""
     left = row.hit.max_assignments - row.hit.taken
+    if row.hit.state == Hit.State.OPEN:
+        _note_offered(row)
     if row.hit.state != Hit.State.RETIRED or left <= 0:
         return
     batch = _batch(row)

@@ -8,6 +8,7 @@ messages, money and the live world keep the real time.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -88,7 +89,7 @@ def move_clock(*, requester: Requester, forward: timedelta, by: User) -> None:
         raise Conflict("The clock of live work is nobody's to move. Make a sandbox.", code="not_a_sandbox")
     if not timedelta() < forward <= FURTHEST:
         raise Invalid(errors={"seconds": f"From 1 to {FURTHEST.days * 86_400}: forward only, a year at once."})
-    about = {
+    about: dict[str, Any] = {
         "by": forward,
         "days": forward.days,
         "requester": requester.pk,

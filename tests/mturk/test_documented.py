@@ -1,0 +1,233 @@
+"""What the API's documentation says in passing, each point through boto3."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from botocore.exceptions import ClientError
+
+from core import clock
+from lifecycle.accept import accept_ahead, open_accepted, preview
+from lifecycle.clock import STEPS
+from lifecycle.digest import digest_due
+from lifecycle.expire import return_place
+from lifecycle.submit import submit
+from marketplace.models import Assignment, Batch
+from mturk import answers, ids
+from mturk.models import Change, MturkHit
+from mturk.services import changes
+from mturk.services.watching import watch_type
+from tests.mturk.conftest import QUESTION, TYPE
+from tests.mturk.test_hits import code_of, message_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sweep():
+    for name, step, _seconds in STEPS:
+        if name in ("digest", "decide", "expire", "mturk expiry"):
+            step()
+
+
+@pytest.fixture
+def counts_of(client):
+    def told(hit):
+        now = client.get_hit(HITId=hit["HITId"])["HIT"]
+        numbers = [now[f"NumberOfAssignments{name}"] for name in ("Available", "Pending", "Completed")]
+        return now["HITStatus"], *numbers
+
+    return told
+
+
+# --- places that nobody has accepted ----------------------------------------------------------------------------------
+
+
+def test_previews_are_not_counted(create_hit, counts_of, make_worker, client):
+    hit = create_hit(MaxAssignments=2)
+    worker, batch = make_worker(), Batch.objects.get()
+
+    looked_at = preview(worker=worker, batch=batch)
+    assert counts_of(hit) == ("Assignable", 2, 0, 0)
+    open_accepted(assignment=looked_at)
+    assert counts_of(hit) == ("Assignable", 1, 1, 0)
+    accept_ahead(worker=make_worker(), batch=batch)
+    assert counts_of(hit) == ("Assignable", 1, 1, 0)
+    with pytest.raises(ClientError) as refused:
+        client.delete_hit(HITId=hit["HITId"])
+    assert code_of(refused) == "InvalidHITState"
+    client.update_expiration_for_hit(HITId=hit["HITId"], ExpireAt=0)
+    assert counts_of(hit) == ("Unassignable", 0, 2, 0)
+
+
+def test_the_deadline_runs_from_the_moment_of_accepting(create_hit, make_worker, client):
+    hit = create_hit()
+    place = preview(worker=make_worker(), batch=Batch.objects.get())
+    Assignment.objects.filter(pk=place.pk).update(accepted_at=clock.now() - timedelta(seconds=90))
+    place = open_accepted(assignment=place)
+    submit(assignment=place, raw=answers.body_of([("q", "a")]))
+    digest_due()
+
+    told = client.list_assignments_for_hit(HITId=hit["HITId"])["Assignments"][0]
+
+    assert told["Deadline"] - told["AcceptTime"] == timedelta(seconds=TYPE["AssignmentDurationInSeconds"])
+
+
+def test_a_look_is_no_event(create_hit, make_worker):
+    create_hit()
+    watch_type(MturkHit.objects.get().hit_type)
+    worker, batch = make_worker(), Batch.objects.get()
+
+    return_place(assignment=preview(worker=worker, batch=batch), reason="other")
+    assert {changes._event(change) for change in Change.objects.all()} <= {None}
+    Change.objects.all().delete()
+    open_accepted(assignment=preview(worker=make_worker(), batch=batch))
+    assert [changes._event(change) for change in Change.objects.all()] == ["AssignmentAccepted"]
+
+
+# --- decisions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def answered(create_hit, work_on):
+    return work_on(create_hit(AutoApprovalDelayInSeconds=600), [("q", "a")])
+
+
+@pytest.fixture
+def told_of(client):
+    return lambda assignment: client.get_assignment(AssignmentId=ids.written(assignment.public_id))["Assignment"]
+
+
+def test_silence_approves_at_its_time(answered, told_of):
+    Assignment.objects.filter(pk=answered.pk).update(
+        submitted_at=clock.now() - timedelta(hours=1), decide_at=clock.now() - timedelta(minutes=50)
+    )
+    sweep()
+
+    told = told_of(answered)
+
+    assert told["AssignmentStatus"] == "Approved"
+    assert told["ApprovalTime"] == told["AutoApprovalTime"] == told["SubmitTime"] + timedelta(minutes=10)
+    assert "RequesterFeedback" not in told and "RejectionTime" not in told
+
+
+def test_without_a_delay_it_is_approved_as_soon_as_it_is_submitted(create_hit, work_on, told_of):
+    given = work_on(create_hit(AutoApprovalDelayInSeconds=0), [("q", "a")])
+    sweep()
+
+    assert told_of(given)["ApprovalTime"] == told_of(given)["SubmitTime"]
+
+
+def test_a_rejection_stays_when_the_time_for_silence_is_over(client, answered, told_of):
+    client.reject_assignment(AssignmentId=ids.written(answered.public_id), RequesterFeedback="")
+    Assignment.objects.filter(pk=answered.pk).update(submitted_at=clock.now() - timedelta(hours=1))
+    sweep()
+
+    told = told_of(answered)
+    assert told["AssignmentStatus"] == "Rejected" and told["RequesterFeedback"] == "" and "ApprovalTime" not in told
+
+
+@pytest.mark.parametrize(("said", "told"), [({}, "Not this."), ({"RequesterFeedback": "It is."}, "It is.")])
+def test_an_override_drops_the_rejection_and_tells_the_feedback_given_last(client, answered, told_of, said, told):
+    name = ids.written(answered.public_id)
+    client.reject_assignment(AssignmentId=name, RequesterFeedback="Not this.")
+    for override in ({}, {"OverrideRejection": False}):
+        with pytest.raises(ClientError) as refused:
+            client.approve_assignment(AssignmentId=name, **override)
+        assert code_of(refused) == "InvalidAssignmentState"
+    assert client.approve_assignment(AssignmentId=name, OverrideRejection=True, **said).keys() == {"ResponseMetadata"}
+
+    now = told_of(answered)
+
+    assert (now["AssignmentStatus"], now["RequesterFeedback"]) == ("Approved", told)
+    assert "RejectionTime" not in now and now["ApprovalTime"] > now["SubmitTime"]
+    with pytest.raises(ClientError) as refused:
+        client.approve_assignment(AssignmentId=name, OverrideRejection=True)
+    assert "This operation can be called with a status of: Submitted" in message_of(refused)
+
+
+def test_a_rejection_is_overridden_for_thirty_days_after_the_submission(client, answered):
+    name = ids.written(answered.public_id)
+    client.reject_assignment(AssignmentId=name, RequesterFeedback="No.")
+    Assignment.objects.filter(pk=answered.pk).update(submitted_at=clock.now() - timedelta(days=30, seconds=1))
+    with pytest.raises(ClientError) as refused:
+        client.approve_assignment(AssignmentId=name, OverrideRejection=True)
+    assert code_of(refused) == "InvalidAssignmentState"
+    Assignment.objects.filter(pk=answered.pk).update(submitted_at=clock.now() - timedelta(days=29))
+    client.approve_assignment(AssignmentId=name, OverrideRejection=True)
+
+
+# --- HITs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_qualification_ends_the_types_that_ask_for_it(client, create_hit):
+    made = client.create_qualification_type(Name="Reads", Description="d", QualificationTypeStatus="Active")
+    skill = made["QualificationType"]["QualificationTypeId"]
+    hit = create_hit(QualificationRequirements=[{"QualificationTypeId": skill, "Comparator": "Exists"}])
+    other = create_hit(Title="Another")
+    client.delete_qualification_type(QualificationTypeId=skill)
+
+    for call in (
+        lambda: client.create_hit_with_hit_type(HITTypeId=hit["HITTypeId"], LifetimeInSeconds=60, Question=QUESTION),
+        lambda: client.update_hit_type_of_hit(HITId=other["HITId"], HITTypeId=hit["HITTypeId"]),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert code_of(refused) == "QualificationTypeDoesNotExist"
+    # HITs that are there stay, and are found by it.
+    found = client.list_hits_for_qualification_type(QualificationTypeId=skill)["HITs"]
+    assert [one["HITId"] for one in found] == [hit["HITId"]]
+
+
+def test_the_same_expiry_twice_is_no_mistake(client, create_hit, counts_of):
+    hit = create_hit()
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    for at in (later, later, 0, datetime(2015, 1, 1, tzinfo=UTC), 0, later):
+        client.update_expiration_for_hit(HITId=hit["HITId"], ExpireAt=at)
+    assert client.get_hit(HITId=hit["HITId"])["HIT"]["Expiration"] == later
+    assert counts_of(hit) == ("Assignable", 1, 0, 0)
+
+
+def test_what_becomes_reviewable_again_is_announced_again(client, create_hit, work_on):
+    hit = create_hit(MaxAssignments=2)
+    row = MturkHit.objects.get()
+    MturkHit.objects.filter(pk=row.pk).update(expires_at=clock.now(), is_announced=True)  # the sweep is late
+
+    client.update_expiration_for_hit(HITId=hit["HITId"], ExpireAt=datetime.now(UTC) + timedelta(hours=1))
+
+    assert not MturkHit.objects.get().is_announced
+
+
+def test_fewer_than_ten_never_become_ten(client, create_hit):
+    for made, more, is_taken in ((9, 1, False), (1, 9, False), (1, 8, True), (10, 5, True), (8, 1_000_000_000, False)):
+        hit = create_hit(MaxAssignments=made, Reward="0.01")
+        call = {"HITId": hit["HITId"], "NumberOfAdditionalAssignments": more}
+        if is_taken:
+            client.create_additional_assignments_for_hit(**call)
+            assert client.get_hit(HITId=hit["HITId"])["HIT"]["MaxAssignments"] == made + more
+            continue
+        with pytest.raises(ClientError) as refused:
+            client.create_additional_assignments_for_hit(**call)
+        assert code_of(refused) == "InvalidMaximumAssignmentsIncrease"
+
+
+def test_tokens_of_other_operations(client, create_hit, answered):
+    hit = create_hit()
+    client.create_additional_assignments_for_hit(
+        HITId=hit["HITId"], NumberOfAdditionalAssignments=1, UniqueRequestToken="t"
+    )
+    bonus = {"AssignmentId": ids.written(answered.public_id), "BonusAmount": "0.05", "Reason": "Thanks."}
+    bonus["WorkerId"] = client.get_assignment(AssignmentId=bonus["AssignmentId"])["Assignment"]["WorkerId"]
+    client.send_bonus(**bonus, UniqueRequestToken="t")  # each operation has tokens of its own
+    create_hit(UniqueRequestToken="t")
+
+    for call in (
+        lambda: client.create_additional_assignments_for_hit(
+            HITId=hit["HITId"], NumberOfAdditionalAssignments=1, UniqueRequestToken="t"
+        ),
+        lambda: client.send_bonus(**bonus, UniqueRequestToken="t"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert code_of(refused) == "DuplicateRequest"
+        assert 'The idempotency token "t" has already been processed.' in message_of(refused)
+    assert client.get_hit(HITId=hit["HITId"])["HIT"]["MaxAssignments"] == 2
+    assert len(client.list_bonus_payments(AssignmentId=bonus["AssignmentId"])["BonusPayments"]) == 1
