@@ -24,6 +24,7 @@ from marketplace.services.posting import attach_upload, create_batch
 from marketplace.services.projects import create_project
 from quality.models import Belief, Judgment, Sample, SampleItem, WorkerReliability
 from quality.services.sampling import question_to_sample, word_of
+from quality.services.scoring import is_scored
 from workers_app.models import Qualification, Worker
 from workers_app.services.granting import create_qualification, grant_qualification
 
@@ -137,7 +138,7 @@ def _take_in(sample: Sample) -> int:
 
 def _agreed(hit_id: int, question: Question) -> tuple[bool, Any]:
     """Whether most said the same, and what; of kinds without classes, their consensus."""
-    if not question.classes:
+    if is_scored(question):
         belief = Belief.objects.filter(hit=hit_id, question=question.name, part="").first()
         return belief is not None and belief.value is not None, belief.value if belief else None
     words = Judgment.objects.filter(hit=hit_id, question=question.name, part="").order_by("pk")

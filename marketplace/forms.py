@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Project
 from marketplace.rules import Rules
-from marketplace.schema.kinds import KINDS
 
 
 class DesignForm(forms.Form):
@@ -293,7 +292,7 @@ class QuestionForm(forms.Form):
     stops = forms.ChoiceField(
         label=_("Decides when to stop asking"),
         required=False,
-        choices=[("", _("if it is one choice")), ("yes", _("yes")), ("no", _("no"))],
+        choices=[("", _("if it is one choice, or the only question")), ("yes", _("yes")), ("no", _("no"))],
     )
     tie = forms.BooleanField(label=_("Offer “equally good” (of two)"), required=False)
     optional = forms.BooleanField(label=_("May be left out"), required=False)
@@ -375,7 +374,7 @@ class QuestionForm(forms.Form):
             question["when"] = {"question": data["when_question"], "op": data["when_op"] or "=="}
             if data["when_op"] != "answered":
                 question["when"]["value"] = data["when_value"]
-        if data["stops"] and KINDS[kind].has_classes:
+        if data["stops"]:
             question["stops"] = data["stops"] == "yes"
         return question | {"na": data["na"], "required": not data["optional"]}
 

@@ -30,7 +30,7 @@ from marketplace.models import (
     Thread,
 )
 from marketplace.rules import ABOUT_THE_WORKER, RECORD, Rules
-from marketplace.schema import Schema, schema_of
+from marketplace.schema import KINDS, Schema, schema_of
 from workers_app.models import Grant, Qualification, QualificationRequest, Worker
 
 
@@ -114,14 +114,21 @@ def _parse_design(design: dict[str, Any]) -> Design:
 
 
 def freeze_design(project: Project) -> dict[str, Any]:
-    """The copy of a project's rules that a batch keeps."""
+    """The copy of a project's rules that a batch keeps.
+
+    Where the number of answers hangs on how sure they make us, a question that stands alone decides when they are
+    enough, whatever its kind, unless it says that it doesn't.
+    """
+    rules, questions = Rules.from_json(project.rules, audience=project.audience), project.questions
+    if rules.is_adaptive and len(questions) == 1 and not KINDS[questions[0]["kind"]].stops:
+        questions = [{"stops": True, **questions[0]}]
     return {
-        "questions": project.questions,
+        "questions": questions,
         "template": project.template,
         "instructions": project.instructions,
         "examples": project.examples,
         "instruction_version": project.instruction_version,
-        "rules": Rules.from_json(project.rules, audience=project.audience).to_json(),
+        "rules": rules.to_json(),
     }
 
 

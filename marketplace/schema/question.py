@@ -228,8 +228,6 @@ def read_question(raw: Any, path: str, earlier: Mapping[str, Question], errors: 
         **reading.options(kind),
     }
     values["score"] = reading.score(kind, values.get("step"))
-    if values["stops"] and not KINDS[kind].has_classes:
-        errors[f"{path}.stops"] = f"A {kind} question has no classes whose confidence could stop a HIT."
     if "when" in raw:
         values["when"] = read_when(raw["when"], f"{path}.when", for_, earlier, errors)
     return Question(**values) if len(errors) == before else None

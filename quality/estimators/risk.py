@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import logit
@@ -15,6 +15,31 @@ from quality.estimators.encode import Ids, check_lengths, factorise
 
 #: Why an item has no risk.
 ONE_ANSWER = "It has one answer, and nothing to compare it with."
+#: Answers of an item that are left out in turn, the others being as many at most.
+MOST_LEFT_OUT = 12
+#: Answers that are put together at once, those of an item counting once for each that is left out.
+CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """What gold teaches about expected scores, to be applied to any item of the job, now or later."""
+
+    correctness: Correctness
+
+    def expected(self, agreement: np.ndarray, many: np.ndarray) -> np.ndarray:
+        """Expected score of the consensus of items with that `agreement` of so many answers, each (I,)."""
+        label = np.zeros(len(agreement), int)
+        return self.correctness.predict(logit(np.clip(agreement, 0.01, 0.99)), np.log(many), label)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists, for `from_json`."""
+        return {"theta": self.correctness.theta.tolist(), "covariance": self.correctness.covariance.tolist()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The same again."""
+        return cls(Correctness(np.array(stored["theta"], float), np.array(stored["covariance"], float)))
 
 
 @dataclass(frozen=True)
@@ -33,6 +58,8 @@ class Risks:
         Gold items that taught.
     calibrated : bool
         Without 20 gold items the risk is 1 - agreement: mostly too high, as a single answer errs more than all do.
+    model : RiskModel or None
+        What gold taught.
     """
 
     risk: dict[Any, float]
@@ -40,6 +67,7 @@ class Risks:
     agreement: dict[Any, float] = field(repr=False)
     n_gold: int = 0
     calibrated: bool = False
+    model: RiskModel | None = field(default=None, repr=False)
 
 
 def item_risks(
@@ -67,7 +95,8 @@ def item_risks(
     Every answer is scored against the consensus of the others about its item: s_i is the mean over the item's n_i
     answers. From 20 gold items on, ``E score = sigmoid(a + e^u logit s_i + e^v log n_i)`` with the priors of
     `Correctness`, fitted to the scores of gold items' consensus by quasi-likelihood: each counts 1/phi times, phi being
-    their variance over that of coins. Leaving out costs about n_i fits at once.
+    their variance over that of coins. Leaving out costs about n_i fits at once; of an item with more than 12 answers,
+    12 that lie evenly among them take part.
 
     Examples
     --------
@@ -93,23 +122,23 @@ def item_risks(
     scores = _scores_of_gold(consensus(items, workers, labels), known, score)
     place = {name: row for row, name in enumerate(names)}
     taught = np.array([place[name] for name in scores])
-    margin, many = logit(np.clip(agreement, 0.01, 0.99)), np.log([max(len(rows), 1) for rows in groups])
-    expected = _calibrated(np.array(list(scores.values())), taught, margin, many)
+    many = np.array([max(len(rows), 1) for rows in groups])
+    model = _learned(np.array(list(scores.values())), agreement[taught], many[taught])
+    expected = model.expected(agreement, many)
     risk = {name: float(1 - expected[place[name]]) for name in stated}
-    return Risks(risk, undefined, stated, len(known), True)
+    return Risks(risk, undefined, stated, len(known), True, model)
 
 
-def _calibrated(scores: np.ndarray, taught: np.ndarray, margin: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """Expected score of every item (I,), from those (n,) of gold items in the rows `taught`."""
-    label, times = np.zeros(len(margin), int), 1.0
+def _learned(scores: np.ndarray, agreement: np.ndarray, many: np.ndarray) -> RiskModel:
+    """From the scores, agreements and numbers of answers of gold items, each (n,)."""
+    margin, logs, label, times = logit(np.clip(agreement, 0.01, 0.99)), np.log(many), np.zeros(len(many), int), 1.0
     for _ in range(3):
-        model = Correctness.fit(scores, margin[taught], many[taught], label[taught], 1, times)
-        expected = model.predict(margin, many, label)
-        of_gold = expected[taught]
+        model = Correctness.fit(scores, margin, logs, label, 1, times)
+        expected = model.predict(margin, logs, label)
         # Five pseudo-items that spread like coins, so that gold which is all right does not count for ever.
-        phi = (((scores - of_gold) ** 2 / (of_gold * (1 - of_gold))).sum() + 5) / (len(scores) + 5)
+        phi = (((scores - expected) ** 2 / (expected * (1 - expected))).sum() + 5) / (len(scores) + 5)
         times = 1 / min(phi, 1.0)
-    return expected
+    return RiskModel(model)
 
 
 def _agreement(
@@ -117,18 +146,42 @@ def _agreement(
     score: Callable[[Any, Any], float],
 ) -> np.ndarray:  # fmt: skip
     """Mean score of each item's answers against the consensus of the others, shape (I,); 0 of a single one."""
-    left_out = [row for rows in groups if len(rows) > 1 for row in rows]
-    others = [rows[rows != row] for rows in groups if len(rows) > 1 for row in rows]
-    total = np.zeros(len(groups))
-    if not left_out:
-        return total
-    copies = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
-    kept = np.concatenate(others)
-    model = consensus(copies, workers[kept], [labels[row] for row in kept])
-    found = [score(labels[row], estimate) for row, estimate in zip(left_out, model.estimates_, strict=True)]
-    home = np.repeat(np.arange(len(groups)), [len(rows) if len(rows) > 1 else 0 for rows in groups])
-    np.add.at(total, home, found)
-    return total / np.array([max(len(rows), 1) for rows in groups])
+    agreement = np.zeros(len(groups))
+    for places in _chunks(groups):
+        parts = [_some(groups[place]) for place in places]
+        left_out = [row for rows in parts for row in rows]
+        others = [rows[rows != row] for rows in parts for row in rows]
+        copies = np.repeat(np.arange(len(others)), [len(rows) for rows in others])
+        kept = np.concatenate(others)
+        model = consensus(copies, workers[kept], [labels[row] for row in kept])
+        found = [score(labels[row], estimate) for row, estimate in zip(left_out, model.estimates_, strict=True)]
+        start = np.cumsum([0, *(len(rows) for rows in parts[:-1])])
+        agreement[places] = np.add.reduceat(np.array(found, float), start) / [len(rows) for rows in parts]
+    return agreement
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """At most `MOST_LEFT_OUT` of an item's answers, evenly among them."""
+    if len(rows) <= MOST_LEFT_OUT:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, MOST_LEFT_OUT).round().astype(int)]
+
+
+def _chunks(groups: Sequence[np.ndarray]) -> Iterator[list[int]]:
+    """Items with two answers or more, so many at a time as are put together at once."""
+    chunk: list[int] = []
+    size = 0
+    for place, rows in enumerate(groups):
+        if len(rows) < 2:
+            continue
+        taken = min(len(rows), MOST_LEFT_OUT)
+        if chunk and size + taken * (taken - 1) > CHUNK:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(place)
+        size += taken * (taken - 1)
+    if chunk:
+        yield chunk
 
 
 def _scores_of_gold(

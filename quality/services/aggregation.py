@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from core.errors import DomainError
 from marketplace.models import Batch, Project
-from marketplace.schema import Question
+from marketplace.schema import Question, Score
 from marketplace.selectors import Design, design_of
 from quality.estimators import NumericError, agreement
 from quality.estimators.intervals import consensus_interval
@@ -32,6 +32,7 @@ from quality.services.judgments import close_log
 from quality.services.log import Log, read_log, read_texts
 from quality.services.machine_words import alone_beside, snapshot_of_words, words_beside
 from quality.services.reliability import on_known_answers
+from quality.services.scoring import is_scored
 from quality.services.several import disagreement_in
 
 VERSION = f"1; numpy {version('numpy')}; scipy {version('scipy')}"
@@ -99,6 +100,7 @@ def refit(*, project: Project, question: str, cutoff: Cutoff | None = None, seed
             "gold_sample": "balanced",
             "keys": {str(item): accepted for item, accepted in cutoff.keys.items()},
             **({"machines": machines} if machines else {}),
+            **({"scores": asdict(asked.question.score)} if is_scored(asked.question) else {}),
         },
         seed=seed,
         last_judgment=cutoff.last,
@@ -131,7 +133,11 @@ def recompute(run: AggregationRun) -> tuple[Fitted, Log]:
     log = in_one_schema(read_log(project_id=run.project_id, question=run.question, last=run.last_judgment), asked)
     if data_hash(log, keys) != run.data_hash:
         raise ValueError("The judgments are not those that the run was made from.")
-    fitted = fit_heard(asked, log, keys, run.seed, run.parameters.get("machines", {}))
+    # By the grader of that time; runs without were made before there were expected scores.
+    grader = run.parameters.get("scores")
+    if grader is not None:
+        asked = replace(asked, question=replace(asked.question, score=Score(**grader)))
+    fitted = fit_heard(asked, log, keys, run.seed, run.parameters.get("machines", {}), scores=grader is not None)
     if fitted is None:
         raise ValueError("There is nothing to fit.")
     return fitted, log
@@ -214,17 +220,19 @@ def in_one_schema(log: Log, asked: Asked) -> Log:
     return replace(log, label=label).only(known)
 
 
-def fit_log(question: Question, log: Log, keys: Keys, seed: int) -> Fitted | None:
+def fit_log(question: Question, log: Log, keys: Keys, seed: int, *, scores: bool = True) -> Fitted | None:
     texts = read_texts(log) if question.kind == "text" and len(log) else None
     try:
-        return fit(question, log, keys, seed=seed, texts=texts)
+        return fit(question, log, keys, seed=seed, texts=texts, scores=scores)
     except NumericError as error:
         raise FitFailed(f"{FitFailed.message} ({error})") from error
 
 
-def fit_heard(asked: Asked, log: Log, keys: Keys, seed: int, machines: dict[str, Any]) -> Fitted | None:
+def fit_heard(
+    asked: Asked, log: Log, keys: Keys, seed: int, machines: dict[str, Any], *, scores: bool = True
+) -> Fitted | None:
     """The fit of people's answers, with the machines of the snapshot beside them; `{}`: as if there were none."""
-    fitted = fit_log(asked.question, log, keys, seed)
+    fitted = fit_log(asked.question, log, keys, seed, scores=scores)
     if fitted is None or not machines or asked.question.kind not in CLASSED:
         return fitted
     said = words_beside(
@@ -384,6 +392,8 @@ def write(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -> Aggreg
     if asked.question.kind in CLASSED:
         write_crowds(run, asked, fitted)
         write_workers(run, asked, log, fitted)
+    elif is_scored(asked.question):
+        write_risk(run, fitted)
     return run
 
 
@@ -453,6 +463,24 @@ def write_crowds(run: AggregationRun, asked: Asked, fitted: Fitted) -> None:
         update_conflicts=True,
         unique_fields=["project", "question", "part"],
         update_fields=["classes", "prior", "pooled", "exponent", "is_calibrated", "sureness", "run", "updated_at"],
+    )
+
+
+def write_risk(run: AggregationRun, fitted: Fitted) -> None:
+    """What gold taught of expected scores, for the answers that come in from now on."""
+    CrowdModel.objects.update_or_create(
+        project_id=run.project_id,
+        question=run.question,
+        part="",
+        defaults={
+            "classes": [],
+            "prior": [],
+            "pooled": [],
+            "is_calibrated": fitted.calibrated,
+            "sureness": {"risk": fitted.risk.to_json()} if fitted.risk else {},
+            "run": run,
+            "updated_at": timezone.now(),
+        },
     )
 
 

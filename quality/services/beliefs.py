@@ -21,10 +21,12 @@ from marketplace.schema import Question
 from marketplace.selectors import Design
 from quality.estimators.confidence import Sureness
 from quality.estimators.live import at_confidence, pooled_confusion, update_item
-from quality.estimators.stopping import Rule, Verdict, decide, minimum_answers
+from quality.estimators.risk import RiskModel
+from quality.estimators.stopping import Rule, Verdict, decide, decide_by_risk, minimum_answers
 from quality.models import Belief, CrowdModel, GoldQuestion, Judgment, WorkerReliability
 from quality.services.healing import first_hits
 from quality.services.machine_words import softened, words_on
+from quality.services.scoring import live_value
 
 ADD_COUNTS = """
 INSERT INTO quality_workerreliability AS r
@@ -33,7 +35,7 @@ INSERT INTO quality_workerreliability AS r
 VALUES (%s, %s, %s, %s, 'quiz', %s::float8[], greatest(%s, 0), 0, 0, 0, 0, '{}', 0, 1, '', now())
 ON CONFLICT (project_id, worker_id, question, part) DO UPDATE
 SET counts = CASE WHEN cardinality(r.counts) = cardinality(EXCLUDED.counts)
-                  THEN (SELECT array_agg(a + b ORDER BY n)
+                  THEN (SELECT coalesce(array_agg(a + b ORDER BY n), '{}')
                         FROM unnest(r.counts, EXCLUDED.counts) WITH ORDINALITY u(a, b, n))
                   ELSE EXCLUDED.counts END,
     -- Not EXCLUDED.answered: a withdrawn answer counts -1, and the CHECK looks first at the row to insert.
@@ -139,11 +141,16 @@ def learn(
                     verdict = _alone(belief, alone.get((name, part)), verdict)
                     learned[hit.pk].verdicts.append(verdict)
                     _settle(belief, verdict, learned[hit.pk])
-            elif not _stands(belief, rows, None):
-                if belief.state != Belief.State.OVERRULED:
-                    belief.value, belief.interval = _consensus(newest.values()), []
-                belief.answers = len(newest)
-                belief.run = None
+            else:
+                if not _stands(belief, rows, None):
+                    _update_value(question, belief, newest, before, risk_of(crowds.get((name, ""))), deltas)
+                if question.stops and belief.state == Belief.State.OVERRULED:
+                    learned[hit.pk].verdicts.append(Verdict("settled", "person"))
+                elif question.stops and not _is_known(question, part, truths.get(hit.pk)):
+                    scored = _scored(newest, counts, name, "", has_gold)
+                    verdict = _score_verdict(belief, hit, design.rules, scored)
+                    learned[hit.pk].verdicts.append(verdict)
+                    _settle(belief, verdict, learned[hit.pk])
             belief.seen = max((row.pk for row in rows), default=0)
             belief.updated_at = timezone.now()
             changed.append(belief)
@@ -209,11 +216,22 @@ def truth_of(question: Question, part: str, keys: Mapping[str, Any] | None) -> n
 
 def crowd_of(question: Question, model: CrowdModel | None) -> Crowd:
     n = len(question.classes)
-    if model is None or len(model.prior) != n:
+    if model is None or not model.classes or len(model.prior) != n:
         return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / n), 0.5, is_calibrated=False)
     pooled = np.array(model.pooled).reshape(n, n)
     sureness = Sureness.from_json(model.sureness) if model.sureness else None
     return Crowd(pooled, np.array(model.prior), model.exponent, model.is_calibrated, sureness)
+
+
+def risk_of(model: CrowdModel | None) -> RiskModel | None:
+    """What gold taught of expected scores; None where it was too little."""
+    stored = model.sureness.get("risk") if model is not None else None
+    return RiskModel.from_json(stored) if stored else None
+
+
+def _is_known(question: Question, part: str, keys: Mapping[str, Any] | None) -> bool:
+    key = (keys or {}).get(question.name)
+    return bool(key if question.for_ == "item" else (key or {}).get(part))
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
@@ -316,10 +334,7 @@ def _verdict(
     belief: Belief, spread: np.ndarray, hit: Hit, rules: Rules, price: int, crowd: Crowd, scored: list[int]
 ) -> Verdict:
     if not rules.is_adaptive:
-        if belief.answers < rules.wanted(hit.max_assignments):
-            return Verdict("ask", "minimum")
-        is_sure = belief.confidence >= rules.target
-        return Verdict("settled", "target") if is_sure else Verdict("disputed", "maximum")
+        return _when_full(belief, hit, rules)
     value = None
     if rules.worth is not None and price:
         value = money.parse(rules.worth) / price
@@ -348,14 +363,46 @@ def _settle(belief: Belief, verdict: Verdict, learned: Learned) -> None:
     belief.state = state
 
 
-def _consensus(rows: Iterable[Judgment]) -> Any:
-    """A first consensus of kinds without classes, until the refit: median of numbers, commonest text."""
-    rows = list(rows)
-    numbers = [row.number for row in rows if row.number is not None]
-    if numbers:
-        return float(np.median(numbers))
-    texts = [row.text for row in rows if row.text is not None]
-    return max(sorted(set(texts)), key=texts.count) if texts else None
+def _update_value(
+    question: Question,
+    belief: Belief,
+    newest: Mapping[int, Judgment],
+    before: Mapping[int, Judgment],
+    model: RiskModel | None,
+    deltas: dict[tuple[int, str, str], Any],
+) -> None:
+    """Bring a belief of a kind without classes up to date: a first consensus, and its expected score as confidence."""
+    rows = sorted(newest.values(), key=lambda row: row.pk)
+    said = [row.number if question.kind == "number" else row.text for row in rows if row.label is None]
+    said = [one for one in said if one is not None]
+    value, expected = live_value(question, said, len(rows) - len(said), model)
+    if belief.state != Belief.State.OVERRULED:
+        belief.value, belief.interval = value, []
+    belief.confidence, belief.is_calibrated = expected, model is not None
+    belief.answers, belief.run = len(newest), None
+    for worker in sorted({*newest, *before}):
+        change = (worker in newest) - (worker in before)
+        if change:
+            _, number = deltas.get((worker, question.name, ""), (None, 0))
+            deltas[worker, question.name, ""] = (np.zeros(0), number + change)
+
+
+def _score_verdict(belief: Belief, hit: Hit, rules: Rules, scored: list[int]) -> Verdict:
+    """As `_verdict`, by the expected score of kinds without classes."""
+    if not rules.is_adaptive:
+        return _when_full(belief, hit, rules)
+    r_min = min(minimum_answers(scored, rules.min_answers), rules.max_answers)
+    rule = Rule(tau=rules.target, r_min=rules.min_answers, r_max=rules.max_answers)
+    risk = 1 - belief.confidence if belief.confidence else None
+    return decide_by_risk(risk, belief.answers, rule, r_min=r_min)
+
+
+def _when_full(belief: Belief, hit: Hit, rules: Rules) -> Verdict:
+    """Where the number of answers is fixed."""
+    if belief.answers < rules.wanted(hit.max_assignments):
+        return Verdict("ask", "minimum")
+    is_sure = belief.confidence >= rules.target
+    return Verdict("settled", "target") if is_sure else Verdict("disputed", "maximum")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import pooled_confusion, soft_counts
 from quality.estimators.guards import MAJORITY
 from quality.estimators.live import at_confidence
+from quality.estimators.risk import RiskModel
 from quality.services.log import Log
+from quality.services.scoring import Scored, expected_scores, is_scored
 
 #: Targets of accuracy of which a report says whether gold proves them.
 TARGETS = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -46,6 +48,7 @@ class Fitted:
     labels : ndarray of int64, shape (I,)
         Column of the label; -1 for kinds without classes.
     confidence : ndarray, shape (I,)
+        Of kinds without classes the expected score, 0 where it is not known.
     values : list, length I
         The consensus of kinds without classes; the median grade of ordinal ones.
     intervals : ndarray, shape (I, 2) or (I, 0)
@@ -58,6 +61,8 @@ class Fitted:
         What gold taught of how sure live labels are; by parts, as `crowds`.
     proven
         The highest of `TARGETS` that gold proves.
+    risk
+        What gold taught of expected scores.
     clusters, inverted
         Workers who answer from one key, each cluster by itself; workers who are right less often than chance.
     """
@@ -77,6 +82,7 @@ class Fitted:
     n_gold: int = 0
     sureness: dict[str, Sureness] = field(default_factory=dict)
     proven: float | None = None
+    risk: RiskModel | None = None
     clusters: tuple[tuple[int, ...], ...] = ()
     inverted: tuple[int, ...] = ()
     #: Items that no person answered -> their batch.
@@ -149,14 +155,17 @@ def _label_of(part: str, crowds: Mapping[str, Crowd]) -> str:
     return part if part in crowds else part.partition("/")[2]
 
 
-def fit(question: Question, log: Log, keys: Keys, *, seed: int, texts: np.ndarray | None = None) -> Fitted | None:
-    """Fit the judgments that have weight; None where nobody has said anything yet."""
+def fit(
+    question: Question, log: Log, keys: Keys, *, seed: int, texts: np.ndarray | None = None, scores: bool = True
+) -> Fitted | None:
+    """Fit the judgments that have weight; None where nobody has said anything yet.
+
+    Without `scores`, kinds without classes are fitted as they were before there were expected scores.
+    """
     if question.kind == "multilabel":
         return _fit_multilabel(question, log, keys, seed)
-    if question.kind == "number":
-        return _fit_numbers(log, keys, seed)
-    if question.kind == "text":
-        return _fit_texts(log, keys, seed, texts)
+    if is_scored(question):
+        return _fit_values(question, log, keys, seed, texts, scores)
     return _fit_classes(question, log, keys, seed)
 
 
@@ -306,40 +315,38 @@ def _spread_labels(question: Question, log: Log, model: Any, heads: list[str], n
     )
 
 
-def _fit_numbers(log: Log, keys: Keys, seed: int) -> Fitted | None:
-    log = log.only((log.weight > 0) & ~np.isnan(log.number))
-    if not len(log):
-        return None
-    chosen = default_estimator("number")
-    known = {item: float(accepted[0]) for item, accepted in keys.items() if len(accepted) == 1}
-    model = chosen(seed=seed).fit(log.item, log.worker, log.number, gold=known, weights=log.weight)
-    values = model.estimates_.tolist()
-    return _valued(chosen.__name__, model, values, np.zeros(len(values)), model.intervals_)
-
-
-def _fit_texts(log: Log, keys: Keys, seed: int, texts: np.ndarray | None) -> Fitted | None:
-    if texts is None:
+def _fit_values(
+    question: Question, log: Log, keys: Keys, seed: int, texts: np.ndarray | None, scores: bool
+) -> Fitted | None:
+    is_number = question.kind == "number"
+    if texts is None and not is_number:
         raise ValueError("The texts of the log are missing.")
-    keep = (log.weight > 0) & (log.label < 0)
-    log, said = log.only(keep), texts[keep].tolist()
+    asked = log.item[log.weight > 0]
+    keep = (log.weight > 0) & (~np.isnan(log.number) if is_number else log.label < 0)
+    said: list[Any] = (log.number if texts is None else texts)[keep].tolist()
+    log = log.only(keep)
     if not said:
         return None
-    chosen = default_estimator("text")
-    model = chosen(seed=seed).fit(log.item, log.worker, said, gold=keys, weights=log.weight)
-    texts_chosen = list(model.estimates_)
-    return _valued(chosen.__name__, model, texts_chosen, model.confidence_, np.zeros((len(texts_chosen), 0)))
-
-
-def _valued(method: str, model: Any, values: list[Any], confidence: np.ndarray, intervals: np.ndarray) -> Fitted:
+    chosen = default_estimator(question.kind)
+    known: Mapping[int, Any] = keys
+    if is_number:
+        known = {item: float(accepted[0]) for item, accepted in keys.items() if len(accepted) == 1}
+    model: Any = chosen(seed=seed).fit(log.item, log.worker, said, gold=known, weights=log.weight)  # type: ignore[attr-defined]
+    scored = Scored(getattr(model, "confidence_", np.zeros(len(model.items_))), 0, False, None)
+    if scores:
+        scored = expected_scores(question, log.item, log.worker, said, asked, keys, model.items_, seed)
     n = len(model.items_)
     return Fitted(
-        method=method,
+        method=chosen.__name__,
         items=model.items_,
         posteriors=np.zeros((n, 0)),
         labels=np.full(n, -1),
-        confidence=confidence,
-        values=values,
-        intervals=intervals,
+        confidence=scored.expected,
+        values=list(model.estimates_.tolist() if is_number else model.estimates_),
+        intervals=model.intervals_ if is_number else np.zeros((n, 0)),
         status=model.status_,
         n_iter=getattr(model, "n_iter_", 0),
+        calibrated=scored.calibrated,
+        n_gold=scored.n_gold,
+        risk=scored.model,
     )

@@ -416,3 +416,19 @@ def test_transcripts_get_better_by_voting():
 def test_texts_are_refused_where_they_are_none():
     with pytest.raises(ValueError, match="labels must hold texts"):
         TextConsensus().fit([1], ["a"], [3])
+
+
+def test_edits_between_texts_are_counted_as_a_table_of_them_has_it():
+    def by_table(wanted, given):
+        row = list(range(len(given) + 1))
+        for i, word in enumerate(wanted, 1):
+            corner, row[0] = row[0], i
+            for j, other in enumerate(given, 1):
+                corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (word != other))
+        return row[-1]
+
+    rng = np.random.default_rng(4)
+    for size in [*range(1, 10)] * 20 + [150]:  # beyond one machine word too
+        wanted, given = ([*rng.choice(list("abc"), rng.integers(size) + 1)] for _ in range(2))
+        edits = by_table(wanted, given)
+        assert word_error_rate(" ".join(wanted), " ".join(given)) == edits / len(wanted)

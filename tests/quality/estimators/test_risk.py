@@ -6,10 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from quality.estimators import BoxConsensus, SequenceConsensus
+from quality.estimators import BoxConsensus, SequenceConsensus, TextConsensus, risk
 from quality.estimators.certificate import AccuracyInterval, audit_interval, score_interval
 from quality.estimators.grading import grade
-from quality.estimators.risk import ONE_ANSWER, item_risks
+from quality.estimators.risk import ONE_ANSWER, RiskModel, item_risks
 from quality.estimators.stopping import Rule, decide_by_risk
 from tests.support.datasets import rows
 
@@ -164,3 +164,48 @@ def test_an_audit_of_everything_is_exact():
 def test_scores_that_are_none_are_refused(scores):
     with pytest.raises(ValueError, match="scores"):
         score_interval(np.array(scores), 3)
+
+
+def test_items_of_many_answers_are_looked_at_in_parts_and_come_out_the_same(monkeypatch):
+    rng, fits = np.random.default_rng(5), []
+
+    def medians(items, workers, labels):
+        fits.append(len(labels))
+        found = [float(np.median(np.array(labels)[items == item])) for item in np.unique(items)]
+        return types.SimpleNamespace(items_=np.unique(items), estimates_=found)
+
+    columns = np.repeat(np.arange(30), 1 + np.arange(30) % 5), np.arange(90), rng.normal(size=90)
+    whole = item_risks(*columns, consensus=medians, score=lambda a, key: 1 / (1 + abs(a - key)))
+
+    monkeypatch.setattr(risk, "CHUNK", 50)
+    parts = item_risks(*columns, consensus=medians, score=lambda a, key: 1 / (1 + abs(a - key)))
+
+    assert parts == whole and len(whole.risk) == 24
+    assert fits[0] == sum(fits[1:]) == 6 * (2 + 6 + 12 + 20) and max(fits[1:]) <= 50
+
+
+def test_no_more_than_twelve_answers_of_an_item_are_left_out():
+    compared = []
+
+    def score(answer, key):
+        compared.append(answer)
+        return 1.0
+
+    found = item_risks([1] * 100, range(100), ["so"] * 100, consensus=TextConsensus().fit, score=score)
+
+    assert (found.risk, len(compared)) == ({1: 0.0}, risk.MOST_LEFT_OUT)
+
+
+def test_what_gold_taught_of_risks_is_kept_and_read_again():
+    rng = np.random.default_rng(6)
+    items, workers = np.repeat(np.arange(40), 3), np.tile(list("abc"), 40)
+    said = [str(item) if rng.random() < 0.8 else "?" for item in items]
+    gold = {item: str(item) for item in range(25)}
+
+    found = item_risks(items, workers, said, consensus=TextConsensus().fit, score=by("text"), gold=gold)
+    again = RiskModel.from_json(json.loads(json.dumps(found.model.to_json())))
+
+    agreement = np.array([found.agreement[item] for item in range(40)])
+    expected = again.expected(agreement, np.full(40, 3))
+    assert np.allclose(1 - expected, [found.risk[item] for item in range(40)], atol=1e-12)
+    assert item_risks(items, workers, said, consensus=TextConsensus().fit, score=by("text")).model is None
