@@ -25,8 +25,11 @@ ANSWERED = (
 
 
 @transaction.atomic
-def pay_bonus(*, assignment: Assignment, amount: int, reason: str, key: str, by: Any = None) -> Transfer:
-    """Pay `amount` micros to the worker of an answer. The same `key` for the same assignment pays once.
+def pay_bonus(
+    *, assignment: Assignment, amount: int, reason: str, key: str, by: Any = None, fee: int | None = None
+) -> Transfer:
+    """Pay `amount` micros to the worker of an answer, and `fee` (by default this site's share of it) to the platform.
+    The same `key` for the same assignment pays once.
 
     Raises
     ------
@@ -42,7 +45,8 @@ def pay_bonus(*, assignment: Assignment, amount: int, reason: str, key: str, by:
     if assignment.state not in ANSWERED:
         raise Conflict("A bonus is for an answer. Compensate a worker who could not give one.", code="not_answered")
     batch = Batch.objects.select_related("project__requester").get(pk=assignment.batch_id)
-    fee = money.fee_of(amount, preference("FEE_BASIS_POINTS"))
+    if fee is None:
+        fee = money.fee_of(amount, preference("FEE_BASIS_POINTS"))
     key = f"bonus:{assignment.pk}:{key}"
     pay_from_available(
         purse=purse_of(batch),

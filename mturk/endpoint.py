@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -41,6 +42,9 @@ def endpoint(request: HttpRequest) -> HttpResponse:
     try:
         said, status = _answer(request), 200
     except Refusal as refusal:
+        said, status = refusal.body(), refusal.status
+    except RequestDataTooBig:
+        refusal = Refusal("SerializationException", f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are read.")
         said, status = refusal.body(), refusal.status
     except Exception:
         log.exception("mturk: %s", request.headers.get("X-Amz-Target", ""))

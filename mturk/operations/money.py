@@ -19,7 +19,7 @@ from mturk.models import AccessKey
 from mturk.operations.assignments import assignment_of, wrong_state
 from mturk.operations.hits import hit_of
 from mturk.paging import Page
-from mturk.services import tokens
+from mturk.services import sandbox, tokens
 from payments.models import Account
 from payments.selectors import balance
 
@@ -42,12 +42,14 @@ def send_bonus(key: AccessKey, members: Mapping[str, Any]) -> dict[str, Any]:
         raise RequestError("InvalidParameterValue", "WorkerId: the assignment is another worker's.")
     if assignment.state not in status.ANSWERED:
         raise wrong_state("Submitted,Approved,Rejected")
+    amount = micros("BonusAmount", members["BonusAmount"])
     pay_bonus(
         assignment=assignment,
-        amount=micros("BonusAmount", members["BonusAmount"]),
+        amount=amount,
         reason=members["Reason"],
         key=uuid.uuid4().hex,
         by=key.made_by,
+        fee=sandbox.fee_of(amount) if sandbox.is_sandbox(key.requester) else None,
     )
     return {}
 

@@ -130,7 +130,9 @@ def _make_batch(hit_type: HitType, questions: list[dict[str, Any]], *, is_many: 
     batch = posting.create_batch(project=project, is_standing=True)
     posting.begin_publishing(batch=batch)
     if sandbox.is_sandbox(hit_type.requester):
-        Batch.objects.filter(pk=batch.pk).update(fee=sandbox.fee_of(batch.reward, is_many=is_many))
+        is_for_masters = any(one["QualificationTypeId"] in requirements.MASTERS_IDS for one in hit_type.requirements)
+        fee = sandbox.fee_of(batch.reward, is_many=is_many, is_for_masters=is_for_masters)
+        Batch.objects.filter(pk=batch.pk).update(fee=fee)
         batch.refresh_from_db(fields=["fee"])
     posting.open_published(batch=batch, hits=0, levels=[0])
     Standing.objects.update_or_create(

@@ -12,8 +12,8 @@ from users.models import User
 #: The currency code for tests (ISO 4217), and what Amazon's sandbox always said was there.
 CURRENCY = "XTS"
 PLAY_MONEY = 10_000 * money.MICROS
-#: Amazon's fees: of the reward, more from so many assignments of a HIT on, and never less than a cent.
-FEE_BASIS_POINTS, FEE_OF_MANY, MANY = 2000, 4000, 10
+#: Amazon's fees: of the reward, more from so many assignments of a HIT on and for Masters, and never less than a cent.
+FEE_BASIS_POINTS, MORE_FOR_MANY, MORE_FOR_MASTERS, MANY = 2000, 2000, 500, 10
 LEAST_FEE = 10_000
 
 
@@ -38,11 +38,12 @@ def sandbox_for(*, user: User) -> Requester:
     return made
 
 
-def fee_of(reward: int, *, is_many: bool) -> int:
-    """Amazon's fee on one assignment, in micros, rounded half up to the cent.
+def fee_of(amount: int, *, is_many: bool = False, is_for_masters: bool = False) -> int:
+    """Amazon's fee on one assignment or bonus, in micros, rounded half up to the cent.
 
-    >>> fee_of(100_000, is_many=False), fee_of(1_000_000, is_many=True), fee_of(10_000, is_many=False)
-    (20000, 400000, 10000)
+    >>> fee_of(100_000), fee_of(1_000_000, is_many=True), fee_of(10_000), fee_of(1_000_000, is_for_masters=True)
+    (20000, 400000, 10000, 250000)
     """
-    cents = (reward * (FEE_OF_MANY if is_many else FEE_BASIS_POINTS) // 10_000 + LEAST_FEE // 2) // LEAST_FEE
+    share = FEE_BASIS_POINTS + MORE_FOR_MANY * is_many + MORE_FOR_MASTERS * is_for_masters
+    cents = (amount * share // 10_000 + LEAST_FEE // 2) // LEAST_FEE
     return max(LEAST_FEE, cents * LEAST_FEE)

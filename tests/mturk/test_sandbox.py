@@ -100,3 +100,20 @@ def test_who_calls_too_often_is_told_to_wait(client, monkeypatch):
 
     assert refused.value.response["Error"]["Code"] == "ThrottlingException"
     assert refused.value.response["Error"]["Message"] == "Rate exceeded"
+
+
+def test_bonuses_and_masters_cost_what_amazon_takes(sandbox, client_of, work_on):
+    client = client_of(sandbox)
+    masters = [{"QualificationTypeId": "2ARFPLSP75KLA8M8DH1HTEQVJT3SY6", "Comparator": "Exists"}]
+    client.create_hit(**WHOLE | {"Reward": "1.00"}, QualificationRequirements=masters)
+    assert balance(client)[1] == "1.25"  # 20 % and 5 %
+    client.create_hit(**WHOLE | {"Reward": "1.00"}, QualificationRequirements=masters, MaxAssignments=10)
+    assert balance(client)[1] == "15.75"
+
+    name = ids.written(work_on(client.create_hit(**WHOLE)["HIT"], [("q", "a")]).public_id)
+    worker = client.get_assignment(AssignmentId=name)["Assignment"]["WorkerId"]
+    before = float(balance(client)[0])
+    for amount, cost in (("1.00", 1.20), ("0.01", 0.02)):
+        client.send_bonus(AssignmentId=name, WorkerId=worker, BonusAmount=amount, Reason="Thanks.")
+        before -= cost
+        assert balance(client)[0] == f"{before:.2f}"

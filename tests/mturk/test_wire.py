@@ -203,3 +203,13 @@ def test_ids_lead_back_to_the_uuid(public_id):
 def test_what_is_no_id_leads_nowhere():
     too_large = "3" + "Z" * 25
     assert [ids.read(text) for text in ("", "3", too_large, hashlib.sha256().hexdigest())] == [None] * 4
+
+
+@pytest.mark.django_db
+def test_a_body_that_nobody_reads_to_its_end_is_the_callers_mistake(pair, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    body = json.dumps({"Question": "x" * 1000}).encode()
+
+    status, said = send(signed(*pair, body=body), body=body)
+
+    assert (status, said["__type"]) == (400, "SerializationException")
