@@ -231,3 +231,113 @@ def test_tokens_of_other_operations(client, create_hit, answered):
         assert 'The idempotency token "t" has already been processed.' in message_of(refused)
     assert client.get_hit(HITId=hit["HITId"])["HIT"]["MaxAssignments"] == 2
     assert len(client.list_bonus_payments(AssignmentId=bonus["AssignmentId"])["BonusPayments"]) == 1
+
+
+# --- of every operation -----------------------------------------------------------------------------------------------
+
+#: What names nothing of the caller's, by what it would name.
+NOWHERE = {"HIT": "3" + "0" * 25, "Assignment": "3AAA", "HITType": "30", "QualificationType": "3" + "Z" * 29}
+NOTICE = {"Destination": "a@example.org", "Transport": "Email", "Version": "2006-05-05", "EventTypes": ["HITCreated"]}
+#: Operation, what it names, its other members.
+NAMING = [
+    ("get_hit", "HIT", {}),
+    ("update_expiration_for_hit", "HIT", {"ExpireAt": 0}),
+    ("update_hit_review_status", "HIT", {}),
+    ("create_additional_assignments_for_hit", "HIT", {"NumberOfAdditionalAssignments": 1}),
+    ("delete_hit", "HIT", {}),
+    ("list_review_policy_results_for_hit", "HIT", {}),
+    ("list_assignments_for_hit", "HIT", {}),
+    ("list_bonus_payments", "HIT", {}),
+    ("create_hit_with_hit_type", "HITType", {"LifetimeInSeconds": 60, "Question": QUESTION}),
+    ("list_reviewable_hits", "HITType", {}),
+    ("update_notification_settings", "HITType", {"Notification": NOTICE}),
+    ("get_assignment", "Assignment", {}),
+    ("approve_assignment", "Assignment", {}),
+    ("reject_assignment", "Assignment", {"RequesterFeedback": ""}),
+    ("get_file_upload_url", "Assignment", {"QuestionIdentifier": "q"}),
+    ("list_bonus_payments", "Assignment", {}),
+    ("send_bonus", "Assignment", {"BonusAmount": "1", "Reason": "r", "WorkerId": "A2"}),
+    ("update_qualification_type", "QualificationType", {"Description": "d"}),
+    ("delete_qualification_type", "QualificationType", {}),
+    ("list_workers_with_qualification_type", "QualificationType", {}),
+    ("list_qualification_requests", "QualificationType", {}),
+    ("get_qualification_score", "QualificationType", {"WorkerId": "A2"}),
+    ("associate_qualification_with_worker", "QualificationType", {"WorkerId": "A2"}),
+    ("disassociate_qualification_from_worker", "QualificationType", {"WorkerId": "A2"}),
+]
+
+
+def test_what_is_not_there_and_what_is_anothers_are_the_same_to_every_operation(
+    client, client_of, answered, make_requester
+):
+    hit = MturkHit.objects.get()
+    made = client.create_qualification_type(Name="Own", Description="d", QualificationTypeStatus="Active")
+    own = {
+        "HIT": ids.written(hit.hit.data_row.public_id),
+        "Assignment": ids.written(answered.public_id),
+        "HITType": ids.written(hit.hit_type.public_id),
+        "QualificationType": made["QualificationType"]["QualificationTypeId"],
+    }
+    stranger = client_of(make_requester(deposit="10.00"))
+    for name, kind, members in NAMING:
+        for who, what in ((client, NOWHERE[kind]), (stranger, NOWHERE[kind]), (stranger, own[kind])):
+            with pytest.raises(who.exceptions.RequestError) as refused:
+                getattr(who, name)(**{f"{kind}Id": what}, **members)
+            assert code_of(refused) == f"{kind}DoesNotExist", name
+            assert "does not exist" in message_of(refused), name
+            assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+            assert refused.value.response["ResponseMetadata"]["RequestId"]
+    for who in (client, stranger):
+        for name in ("accept_qualification_request", "reject_qualification_request"):
+            with pytest.raises(who.exceptions.RequestError) as refused:
+                getattr(who, name)(QualificationRequestId="3AAA")
+            assert code_of(refused) == "QualificationRequestDoesNotExist"
+        for name, members in (("create_worker_block", {"Reason": "r"}), ("delete_worker_block", {})):
+            with pytest.raises(who.exceptions.RequestError) as refused:
+                getattr(who, name)(WorkerId="A2", **members)
+            assert code_of(refused) == "WorkerDoesNotExist"
+    assert answered.hit.mturk.expires_at == MturkHit.objects.get().expires_at
+
+
+def test_operations_without_output_answer_nothing_more(client, create_hit, work_on, make_worker):
+    """In an order in which each works; one client checks that nothing but ResponseMetadata comes."""
+    hit, other = create_hit(MaxAssignments=2), create_hit(Title="Another")
+    names = [ids.written(work_on(hit, [("q", "a")]).public_id) for _ in range(2)]
+    given = client.get_assignment(AssignmentId=names[0])["Assignment"]
+    skill = client.create_qualification_type(Name="Own", Description="d", QualificationTypeStatus="Active")
+    held = {"QualificationTypeId": skill["QualificationType"]["QualificationTypeId"], "WorkerId": given["WorkerId"]}
+    about, later = {"HITId": hit["HITId"]}, datetime.now(UTC) + timedelta(hours=2)
+    for name, members in (
+        ("update_hit_review_status", about),
+        ("update_hit_review_status", {**about, "Revert": True}),
+        ("approve_assignment", {"AssignmentId": names[0]}),
+        ("reject_assignment", {"AssignmentId": names[1], "RequesterFeedback": "No."}),
+        (
+            "send_bonus",
+            {"AssignmentId": names[0], "WorkerId": given["WorkerId"], "BonusAmount": "0.5", "Reason": "Thanks."},
+        ),
+        ("create_additional_assignments_for_hit", {**about, "NumberOfAdditionalAssignments": 1}),
+        ("update_expiration_for_hit", {**about, "ExpireAt": later}),
+        ("update_expiration_for_hit", {**about, "ExpireAt": 0}),
+        ("delete_hit", about),
+        ("update_hit_type_of_hit", {"HITId": other["HITId"], "HITTypeId": hit["HITTypeId"]}),
+        ("create_worker_block", {"WorkerId": given["WorkerId"], "Reason": "r"}),
+        ("create_worker_block", {"WorkerId": given["WorkerId"], "Reason": "another"}),
+        ("delete_worker_block", {"WorkerId": given["WorkerId"]}),
+        ("delete_worker_block", {"WorkerId": given["WorkerId"], "Reason": "again"}),
+        ("associate_qualification_with_worker", {**held, "IntegerValue": 7}),
+        ("associate_qualification_with_worker", {**held, "IntegerValue": 0, "SendNotification": False}),
+        ("disassociate_qualification_from_worker", {**held, "Reason": ""}),
+        ("associate_qualification_with_worker", held),
+        ("delete_qualification_type", {"QualificationTypeId": held["QualificationTypeId"]}),
+        ("update_notification_settings", {"HITTypeId": hit["HITTypeId"], "Notification": NOTICE}),
+        ("update_notification_settings", {"HITTypeId": hit["HITTypeId"], "Active": False}),
+        ("send_test_event_notification", {"Notification": NOTICE, "TestEventType": "Ping"}),
+    ):
+        assert list(getattr(client, name)(**members)) == ["ResponseMetadata"], name
+    assert (
+        client.notify_workers(Subject="s", MessageText="t", WorkerIds=[given["WorkerId"]])[
+            "NotifyWorkersFailureStatuses"
+        ]
+        == []
+    )
