@@ -72,6 +72,7 @@ class MturkHit(models.Model):
     question = models.TextField(help_text="The XML, exactly as sent.")
     annotation = models.CharField(max_length=255, blank=True)
     layout_id = models.CharField(max_length=64, blank=True)
+    layout_values = models.JSONField(null=True, blank=True, help_text="What stands in the layout's placeholders.")
     expires_at = models.DateTimeField()
     is_reviewing = models.BooleanField(default=False, help_text="Set aside by UpdateHITReviewStatus.")
     disposed_at = models.DateTimeField(null=True, blank=True)

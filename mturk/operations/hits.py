@@ -23,7 +23,8 @@ Members = Mapping[str, Any]
 
 
 def hits_of(requester: Requester) -> QuerySet[MturkHit]:
-    return MturkHit.objects.filter(requester=requester).select_related("hit__data_row", "hit_type")
+    rows = MturkHit.objects.filter(requester=requester).select_related("hit__data_row", "hit_type")
+    return rows.defer("layout_values")
 
 
 def hit_of(requester: Requester, name: str) -> MturkHit:
@@ -66,6 +67,7 @@ def _post(hit_type: HitType, members: Members, token: int | None) -> dict[str, A
         hit_type=hit_type,
         question=_question(hit_type, members),
         layout_id=members.get("HITLayoutId", ""),
+        layout_values={one["Name"]: one["Value"] for one in members.get("HITLayoutParameters") or []},
         assignment_policy=members.get("AssignmentReviewPolicy"),
         hit_policy=members.get("HITReviewPolicy"),
         lifetime=members["LifetimeInSeconds"],

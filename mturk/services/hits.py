@@ -47,6 +47,7 @@ def post_hit(
     assignments: int = 1,
     annotation: str = "",
     layout_id: str = "",
+    layout_values: Mapping[str, str] | None = None,
     assignment_policy: Mapping[str, Any] | None = None,
     hit_policy: Mapping[str, Any] | None = None,
 ) -> MturkHit:
@@ -82,6 +83,7 @@ def post_hit(
         question=question,
         annotation=annotation,
         layout_id=layout_id,
+        layout_values=layout_values or None,
         assignment_policy=assignment_policy,
         hit_policy=hit_policy,
         expires_at=now + timedelta(seconds=lifetime),

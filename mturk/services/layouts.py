@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from django.db.models import Q
+
 from core.errors import Invalid
 from marketplace.models import Project, Requester
+from mturk import ids
 from mturk.errors import RequestError
 from mturk.finding import look_up
 from mturk.layouts import fill, names_in
 from mturk.questions import HTML, check_size
+
+MOST_LISTED = 50
+
+
+def layouts_of(requesters: Sequence[int]) -> list[tuple[Project, str]]:
+    """Projects of these organisations whose template has placeholders, the newest first, each with its layout id."""
+    has_names = Q(template__contains="${") | Q(template__contains="task.input.")
+    rows = Project.objects.filter(has_names, requester__in=requesters, archived_at=None, trial_of=None)
+    rows = rows.select_related("requester").only("public_id", "name", "requester__name", "requester__world")
+    return [(row, ids.written(row.public_id)) for row in rows.order_by("-pk")[:MOST_LISTED]]
 
 
 def question_of(*, requester: Requester, layout_id: str, parameters: Sequence[Mapping[str, str]]) -> str:

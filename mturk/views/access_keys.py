@@ -19,6 +19,7 @@ from marketplace.selectors import requesters_of
 from marketplace.views.requester import for_requesters, need_manager
 from mturk.models import AccessKey
 from mturk.services import keys
+from mturk.services.layouts import layouts_of
 from mturk.services.sandbox import is_sandbox, sandbox_for
 from mturk.services.sandbox_clock import move_clock
 
@@ -45,7 +46,8 @@ def access_keys(request: HttpRequest, requester: Requester) -> HttpResponse:
 
 
 def _page(request: HttpRequest, requester: Requester, made: AccessKey | None = None, secret: str = "") -> HttpResponse:
-    found = AccessKey.objects.filter(requester__in=_mine(request), revoked_at=None)
+    mine = _mine(request)
+    found = AccessKey.objects.filter(requester__in=mine, revoked_at=None)
     context = {
         "requester": requester,
         "is_sandbox": is_sandbox(requester),
@@ -56,6 +58,7 @@ def _page(request: HttpRequest, requester: Requester, made: AccessKey | None = N
         "secret": secret,
         "endpoint": request.build_absolute_uri("/mturk/"),
         "most": keys.MOST_KEYS,
+        "layouts": layouts_of(mine),
         "sandbox": _sandbox(request),
         "units": UNITS.items(),
     }
