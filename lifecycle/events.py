@@ -69,8 +69,10 @@ def labels_settled(beliefs: Iterable[Belief], batch_of: Mapping[int, Batch]) -> 
             "external_id": row.external_id,
             "question": belief.question,
             "part": belief.part,
-            "label": design_of(batch).schema[belief.question].classes[belief.label or 0],
-            "confidence": round(belief.confidence, 4),
+            "label": belief.value
+            if belief.label is None
+            else design_of(batch).schema[belief.question].classes[belief.label],
+            "confidence": None if belief.sureness is None else round(belief.sureness, 4),
             "is_calibrated": belief.is_calibrated,
         }
         key = f"{belief.hit_id}:{belief.question}:{belief.part}:{belief.seen}"

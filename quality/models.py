@@ -207,6 +207,7 @@ class Belief(models.Model):
     interval = ArrayField(
         models.FloatField(), default=list, blank=True, help_text="95 % interval of a number, from the refit."
     )
+    #: Of kinds without classes the expected score; 0 where there is none.
     confidence = models.FloatField(default=0, help_text="Calibrated P[label].")
     answers = models.PositiveSmallIntegerField(default=0)
     seen = models.BigIntegerField(default=0, help_text="Newest judgment in the posterior and in the workers' counts.")
@@ -224,6 +225,11 @@ class Belief(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question} of HIT {self.hit_id}: {self.label} ({self.confidence:.2f})"
+
+    @property
+    def sureness(self) -> float | None:
+        """Its confidence; None of a value that has no expected score, as one answer alone has none."""
+        return None if self.label is None and not self.confidence else self.confidence
 
 
 class CrowdModel(models.Model):

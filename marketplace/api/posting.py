@@ -511,7 +511,9 @@ class BeliefOut(serializers.Serializer):
     part = serializers.CharField()
     state = serializers.CharField()
     label = serializers.JSONField(help_text="What we think now.")
-    confidence = serializers.FloatField()
+    confidence = serializers.FloatField(
+        allow_null=True, help_text="Of numbers and texts the expected score; null: there is nothing to compare yet."
+    )
     answers = serializers.IntegerField()
 
 
@@ -562,7 +564,7 @@ def shape_hits(request: Request, hits: Any) -> list[dict[str, Any]]:
                         "part": belief.part,
                         "state": belief.state,
                         "label": belief_value(schema, belief),
-                        "confidence": round(belief.confidence, 4),
+                        "confidence": None if belief.sureness is None else round(belief.sureness, 4),
                         "answers": belief.answers,
                     }
                     for belief in hit.beliefs.all()

@@ -27,7 +27,8 @@ from core.states import move
 from marketplace import figures
 from marketplace.models import Batch
 from marketplace.schema import Question
-from quality.estimators.certificate import PPI_ERRORS, audit_interval, ppi_interval
+from quality.estimators.certificate import PPI_ERRORS, audit_interval, ppi_interval, score_interval
+from quality.estimators.risk import ONE_ANSWER
 from quality.models import AggregationRun, Certificate, GoldQuestion, Overruling, Sample, SampleItem
 from quality.services.aggregation import agreement_of, belief_rows, in_one_schema, question_of, recompute
 from quality.services.log import read_log
@@ -41,20 +42,27 @@ from quality.services.sampling import (
     is_right,
     progress_of,
     question_to_sample,
+    score_of,
     word_of,
 )
+from quality.services.scoring import is_scored, measure_of
 from quality.services.signing import canonical, public_keys, sha256, sign, written
 from users.models import User
 from users.services.notices import notify
 
 FORMAT = "touchstone.certificate/1"
+#: Why a figure is not there: what is signed says so, and is in English.
+NO_ALPHA = "Krippendorff's alpha needs a distance between answers; how far these agree, the expected score says."
 MOST_CLASSES = 60
 DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Ground:
-    """All that a certificate stands on: delivered labels, the audit of some of them, and the run that made them."""
+    """All that a certificate stands on: delivered labels, the audit of some of them, and the run that made them.
+
+    `is_scored`: the labels are more or less right, and what is claimed first is their mean score.
+    """
 
     batch: Batch
     question: Question
@@ -62,6 +70,7 @@ class Ground:
     run: AggregationRun
     labels: Sequence[Delivered]
     audited: Mapping[tuple[int, str], SampleItem]
+    is_scored: bool = False
 
 
 # --- issuing ----------------------------------------------------------------------------------------------------------
@@ -92,8 +101,9 @@ def issue_certificate(*, sample: Sample, by: Any) -> Certificate:
     if hash_of_frame(labels) != sample.frame_hash:
         raise Conflict("Labels were added or taken away since the draw. Draw another audit.", code="labels_changed")
     ground = Ground(
-        sample.batch, question, sample, _run_of(sample, labels), as_drawn(sample, labels), answers_of(sample)
-    )
+        sample.batch, question, sample, _run_of(sample, labels), as_drawn(sample, labels), answers_of(sample),
+        is_scored(question),
+    )  # fmt: skip
     now = timezone.now()
     sections = sections_of(ground) | {"pay": _pay(sample.batch)}
     claim = claim_of(ground) | {
@@ -176,6 +186,7 @@ def claim_of(ground: Ground) -> dict[str, Any]:
         "high": _round(bounds.upper),
         "level": 0.95,
         "method": "exact hypergeometric",
+        **({"score": _score(ground)} if ground.is_scored else {}),
         "auditors": "trusted workers" if sample.workers_batch_id else "the requester",
         "audit": {
             "id": str(sample.public_id),
@@ -195,6 +206,26 @@ def claim_of(ground: Ground) -> dict[str, Any]:
             "status": run.guard,
         },
     }
+
+
+def _score(ground: Ground) -> dict[str, Any]:
+    """The mean score of what was delivered, with an interval that holds whatever the scores look like."""
+    scores = _scores(ground)
+    found = score_interval(scores, ground.sample.population)
+    is_exact = bool(np.isin(scores, (0.0, 1.0)).all())
+    return {
+        "measure": measure_of(ground.question),
+        "mean": _round(found.estimate),
+        "low": _round(found.lower),
+        "high": _round(found.upper),
+        "method": "exact hypergeometric" if is_exact else "betting, without replacement",
+    }
+
+
+def _scores(ground: Ground) -> np.ndarray:
+    """The score of each audited label, in the order of the draw, as the interval needs it."""
+    drawn = sorted(_audited(ground), key=lambda pair: pair[1].place)
+    return np.array([score_of(ground.question, row.value, item.answer) for row, item in drawn])
 
 
 def hash_of_labels(question: Question, labels: Sequence[Delivered]) -> str:
@@ -241,7 +272,12 @@ def sections_of(ground: Ground) -> dict[str, Any]:
 def per_label(ground: Ground) -> dict[str, Any]:
     """By delivered label: how many, how many audited, how many right, and its own exact interval."""
     question = ground.question
-    if not question.classes or len(question.classes) > MOST_CLASSES or question.kind == "multilabel":
+    if (
+        is_scored(question)
+        or not question.classes
+        or len(question.classes) > MOST_CLASSES
+        or question.kind == "multilabel"
+    ):
         return {}
     delivered = Counter(row.label for row in ground.labels)
     audited: Counter[int | None] = Counter()
@@ -278,12 +314,30 @@ def calibration(ground: Ground) -> dict[str, Any]:
 
 
 def second_estimate(ground: Ground) -> dict[str, Any]:
-    """PPI++, where there are errors enough and every label states a confidence."""
+    """PPI++, where there are errors enough and every label states a confidence, or an expected score."""
+    if ground.is_scored:
+        return _second_score(ground)
     right = _right(ground)
     if len(right) - right.sum() < PPI_ERRORS or any(row.label is None for row in ground.labels):
         return {}
     stated = np.array([row.confidence for row, _item in _audited(ground)])
-    found = ppi_interval(right, stated, np.array([row.confidence for row in ground.labels]))
+    return _second(right, stated, np.array([row.confidence for row in ground.labels]))
+
+
+def _second_score(ground: Ground) -> dict[str, Any]:
+    scores, population = _scores(ground), np.array([row.confidence for row in ground.labels])
+    if (
+        len(scores) - scores.sum() < PPI_ERRORS
+        or not population.all()
+        or any(row.is_overruled for row in ground.labels)
+    ):
+        return {}
+    drawn = sorted(_audited(ground), key=lambda pair: pair[1].place)
+    return _second(scores, np.array([row.confidence for row, _item in drawn]), population)
+
+
+def _second(found_right: np.ndarray, stated: np.ndarray, population: np.ndarray) -> dict[str, Any]:
+    found = ppi_interval(found_right, stated, population)
     return {
         "method": "PPI++",
         "accuracy": _round(found.estimate),
@@ -317,6 +371,22 @@ def making(ground: Ground) -> dict[str, Any]:
         "left_out": int((log.weight <= 0).sum()),
         "overruled": sum(row.is_overruled for row in ground.labels),
         "answers_per_item": {str(count): number for count, number in sorted(per_item.items())},
+        **(_expected(ground) if ground.is_scored else {}),
+    }
+
+
+def _expected(ground: Ground) -> dict[str, Any]:
+    """What the answers alone said of the score, before anybody audited; and why what is missing is missing."""
+    stated = [row.confidence for row in ground.labels if not row.is_overruled]
+    known = [one for one in stated if one]
+    missing = {"alpha": NO_ALPHA} if ground.question.kind == "text" else {}
+    if len(known) < len(stated):
+        missing["expected_score"] = f"{len(stated) - len(known)} labels have none. {ONE_ANSWER}"
+    return {
+        "expected_score": _round(np.mean(known)) if known else None,
+        "without_expected_score": len(stated) - len(known),
+        "is_calibrated": bool(ground.run.report.get("calibration", {}).get("is_calibrated")),
+        "undefined": missing,
     }
 
 
@@ -478,7 +548,8 @@ def ground_again(certificate: Certificate) -> Ground:
 
     labels = [refitted(row) for row in frame_of(batch, certificate.question, sample.drawn_at)]
     labels = as_drawn(sample, labels, until=certificate.issued_at)
-    return Ground(batch, question, sample, run, labels, answers_of(sample))
+    # Those that were issued before there were scores are computed as they were.
+    return Ground(batch, question, sample, run, labels, answers_of(sample), "score" in certificate.claim)
 
 
 def computed_again(certificate: Certificate) -> tuple[dict[str, Any], dict[str, Any]]:

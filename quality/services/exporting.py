@@ -122,7 +122,10 @@ def _labels(
 
 
 def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
-    """The delivered label of one question; its confidence is that of its weakest part."""
+    """The delivered label of one question; its confidence is that of its weakest part.
+
+    Of numbers and texts that is the expected score, and None where a part has none.
+    """
     said = {belief.part: _word(belief, question) for belief in beliefs}
     label: Any = said.get("")
     if question.kind == "multilabel" and question.for_ == "item":
@@ -136,7 +139,8 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
         if state in states
     )
     # A person's label has no probability.
-    stated = [belief.confidence for belief in beliefs if belief.state != Belief.State.OVERRULED]
+    stated = [belief.sureness for belief in beliefs if belief.state != Belief.State.OVERRULED]
+    known = [one for one in stated if one is not None]
     has_classes = any(belief.label is not None for belief in beliefs)
     said_more: dict[str, Any] = {}
     if question.kind == "ordinal" and "" in said:
@@ -147,10 +151,10 @@ def _label(beliefs: Sequence[Belief], question: Question) -> dict[str, Any]:
     return {
         "label": label,
         **said_more,
-        "confidence": round(min(stated), 4) if has_classes and stated else None,
+        "confidence": round(min(known), 4) if known and len(known) == len(stated) else None,
         "state": worst,
         "answers": max(belief.answers for belief in beliefs),
-        "calibrated": all(belief.is_calibrated for belief in beliefs) if has_classes else None,
+        "calibrated": all(belief.is_calibrated for belief in beliefs) if known or has_classes else None,
     }
 
 

@@ -27,6 +27,7 @@ from marketplace.selectors import design_of
 from quality.estimators.certificate import draw_uniform, draw_weighted
 from quality.models import Sample, SampleItem
 from quality.services.gold import grade_answer
+from quality.services.scoring import plain, score
 
 #: Fewer say next to nothing: with 20 and no error, the interval still reaches down to 83 %.
 LEAST_AUDIT, MOST_AUDIT = 20, 5000
@@ -219,7 +220,12 @@ def is_right(question: Question, label: int | None, value: Any, part: str, answe
         said = question.judgments(answer if question.for_ == "item" else {head: answer})
         return any(one.part == part and one.label == label for one in said)
     delivered = word_of(question, label, value)
-    return grade_answer(question, delivered, {"accept": [answer]}).passed
+    return grade_answer(plain(question), delivered, {"accept": [answer]}).passed
+
+
+def score_of(question: Question, value: Any, answer: Any) -> float:
+    """How well a delivered value of a kind without classes fits what the audit found, from 0 to 1."""
+    return 0.0 if answer is None else score(question, value, answer)
 
 
 def word_of(question: Question, label: int | None, value: Any) -> Any:

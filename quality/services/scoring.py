@@ -31,9 +31,15 @@ LEAST = 1e-6
 #: right or wrong; a pattern says nothing of which text is right, so between answers it counts whether they are equal.
 MEASURES = {"wer": "word accuracy", "equal": "equal texts", "pattern": "equal texts", "tolerance": "within tolerance"}
 MEASURE_WORDS = {
-    "word accuracy": gettext_lazy("word accuracy (1 - word error rate)"),
+    "word accuracy": gettext_lazy("mean word accuracy (1 less the word error rate)"),
     "equal texts": gettext_lazy("share of equal texts"),
     "within tolerance": gettext_lazy("share within the tolerance"),
+}
+#: The same where there is little room: "word accuracy 0.93 (0.91 – 0.95)".
+MEASURES_IN_SHORT = {
+    "word accuracy": gettext_lazy("word accuracy"),
+    "equal texts": gettext_lazy("equal"),
+    "within tolerance": gettext_lazy("within tolerance"),
 }
 
 
@@ -44,6 +50,12 @@ def is_scored(question: Question) -> bool:
 
 def measure_of(question: Question) -> str:
     return MEASURES[question.score.grader]
+
+
+def in_short(claim: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a certificate of more or less right labels claims: its measure in words, mean, low and high."""
+    found = claim.get("score")
+    return found and {**found, "words": MEASURES_IN_SHORT.get(found["measure"], found["measure"])}
 
 
 def score(question: Question, value: Any, key: Any) -> float:

@@ -30,6 +30,7 @@ from quality.estimators.certificate import audit_interval
 from quality.models import Belief, Certificate, Sample, SampleItem
 from quality.services.certificates import document_of, issue_certificate, publish_certificate
 from quality.services.sampling import LEAST_AUDIT, answer_item, draw_sample, frame_of, progress_of, unanswered
+from quality.services.scoring import MEASURE_WORDS, in_short
 from quality.showing import item_of
 from quality.views.batches import batch_of, inside, reliability_of
 
@@ -75,7 +76,9 @@ def studio_proof(request: HttpRequest, requester: Requester, batch_id: uuid.UUID
     labels = 0 if is_open else len(frame_of(batch, asked, batch.closed_at or batch.published_at))
     context = {
         "audits": [(sample, *progress_of(sample), sample.certificates.first()) for sample in samples],
-        "certificates": list(Certificate.objects.filter(batch=batch).order_by("-pk")[:20]),
+        "certificates": [
+            (one, in_short(one.claim)) for one in Certificate.objects.filter(batch=batch).order_by("-pk")[:20]
+        ],
         "is_open": is_open,
         "labels": labels,
         "questions": [question.name for question in schema],
@@ -228,6 +231,8 @@ def _shown(certificate: Certificate, names: list[str]) -> dict[str, Any]:
         "issued_at": parse_datetime(claim["issued_at"]),
         "drawn_at": parse_datetime(claim["audit"]["drawn_at"]),
         "thousandths": int(claim["accuracy"] * 1000),
+        "score": claim.get("score"),
+        "measure": MEASURE_WORDS.get(claim.get("score", {}).get("measure", ""), ""),
         "share_audited": claim["audited"] / claim["delivered"],
         "per_label": [_label_row(row) for row in per_label["labels"] if row["delivered"]] if per_label else [],
         "mix_ups": per_label["mix_ups"][:6] if per_label else [],
