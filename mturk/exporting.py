@@ -1,4 +1,4 @@
-"""The results of HITs as the table that Amazon's requester site gave: scripts read it, and `mturk_import` takes it back."""
+"""The results of HITs as the table of Amazon's requester site: scripts read it, and `mturk_import` takes it back."""
 
 from __future__ import annotations
 
