@@ -119,7 +119,10 @@ def known_of(batch: Batch) -> Known | None:
 
 @dataclass(frozen=True)
 class Sureness:
-    """Labels that are decided: their mean confidence, whether it is calibrated, and answers an item."""
+    """Labels that are decided: their mean confidence, whether it is calibrated, and answers an item.
+
+    Of numbers and texts the confidence is their expected score; `without` of them have none.
+    """
 
     labels: int
     mean: float | None
@@ -129,10 +132,12 @@ class Sureness:
     #: Where the share of right labels lies, if the confidences are what they say (95 %).
     low: float | None = None
     high: float | None = None
+    without: int = 0
 
 
 SETTLED = """
-SELECT b.answers, count(*), sum(b.confidence), bool_and(b.is_calibrated), sum(b.confidence * (1 - b.confidence))
+SELECT b.answers, count(*), sum(b.confidence), bool_and(b.is_calibrated), sum(b.confidence * (1 - b.confidence)),
+       count(*) FILTER (WHERE b.label IS NULL AND b.confidence = 0)
 FROM quality_belief b JOIN marketplace_hit h ON h.id = b.hit_id
 WHERE h.batch_id = %s AND h.lane = 0 AND b.state IN ('settled', 'overruled', 'disputed')
 GROUP BY 1 ORDER BY 1
@@ -147,12 +152,15 @@ def sureness_of(batch: Batch) -> Sureness:
         labels = sum(row[1] for row in rows)
         if not labels:
             return Sureness(0, None, False, None, [])
-        mean = sum(row[2] for row in rows) / labels
-        each = sum(row[0] * row[1] for row in rows) / labels
-        reach = 1.96 * math.sqrt(max(sum(row[4] for row in rows), 0)) / labels
+        each, by_answers = sum(row[0] * row[1] for row in rows) / labels, [(row[0], row[1]) for row in rows]
+        without = sum(row[5] for row in rows)
+        if without == labels:
+            return Sureness(labels, None, False, each, by_answers, without=without)
+        mean = sum(row[2] for row in rows) / (labels - without)
+        reach = 1.96 * math.sqrt(max(sum(row[4] for row in rows), 0)) / (labels - without)
         return Sureness(
-            labels, mean, all(row[3] for row in rows), each, [(row[0], row[1]) for row in rows],
-            max(mean - reach, 0.0), min(mean + reach, 1.0),
+            labels, mean, all(row[3] for row in rows), each, by_answers, max(mean - reach, 0.0), min(mean + reach, 1.0),
+            without,
         )  # fmt: skip
 
     return fresh(f"sureness:{batch.pk}", count)

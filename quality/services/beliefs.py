@@ -217,7 +217,7 @@ def truth_of(question: Question, part: str, keys: Mapping[str, Any] | None) -> n
 def crowd_of(question: Question, model: CrowdModel | None) -> Crowd:
     n = len(question.classes)
     if model is None or not model.classes or len(model.prior) != n:
-        return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / n), 0.5, is_calibrated=False)
+        return Crowd(pooled_confusion(np.zeros((n, n))), np.full(n, 1 / max(n, 1)), 0.5, is_calibrated=False)
     pooled = np.array(model.pooled).reshape(n, n)
     sureness = Sureness.from_json(model.sureness) if model.sureness else None
     return Crowd(pooled, np.array(model.prior), model.exponent, model.is_calibrated, sureness)

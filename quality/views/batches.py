@@ -44,7 +44,7 @@ from lifecycle.publish import add_rows, check_upload, publish_batch
 from marketplace import figures as work
 from marketplace.models import Batch, Membership, Requester
 from marketplace.rules import Rules
-from marketplace.schema import CANT_TELL, schema_of
+from marketplace.schema import CANT_TELL, Question, Schema, schema_of
 from marketplace.selectors import batches_of, design_of, requesters_of
 from marketplace.services.costs import Preview
 from marketplace.services.posting import (
@@ -70,6 +70,7 @@ from quality.models import AggregationRun, Belief, Certificate
 from quality.prediction import Prediction, prediction_of
 from quality.services.exporting import count_rows
 from quality.services.healing import healings_of
+from quality.services.scoring import in_short, is_scored, why_without
 from quality.services.several import confusions_of, delivers_shares, group_choices, rules_now, share_words, shares_on
 
 PAGE = 30
@@ -283,6 +284,8 @@ def _live(batch: Batch) -> dict[str, Any]:
         "answers_chart": _answers_chart(sure),
         "curve_chart": _curve_chart(curve, sure, design_of(batch).rules, proof) if curve else None,
         "proof": proof,
+        "proof_score": in_short(proof) if proof else None,
+        "sure_is": said_of_sureness(design_of(batch).schema),
         "curve": curve,
         "operation": operation,
         "progress_share": round(100 * operation.done / operation.total) if operation and operation.total else None,
@@ -316,6 +319,8 @@ class Item:
     label: str
     votes: list[figures.Vote]
     chip: str
+    #: Why it has no expected score, where it should have one.
+    why: str = ""
 
 
 def _items(beliefs: list[Belief], batch: Batch) -> list[Item]:
@@ -330,9 +335,22 @@ def _items(beliefs: list[Belief], batch: Batch) -> list[Item]:
             label=figures.label_words(questions.get(belief.question), belief),
             votes=votes[belief.pk],
             chip=_chip(belief, design.rules.target),
+            why=why_unsure(questions.get(belief.question), belief),
         )
         for belief in beliefs
     ]
+
+
+def why_unsure(question: Question | None, belief: Belief) -> str:
+    """Why a number or text has no expected score; empty where it has one, or a person decided it."""
+    needs_one = question is not None and is_scored(question) and belief.state != Belief.State.OVERRULED
+    return why_without(belief.answers) if needs_one and belief.sureness is None else ""
+
+
+def said_of_sureness(schema: Schema) -> str:
+    """What stands where labels have their confidence: `confidence`, `score`, or `both` by question."""
+    scored = [is_scored(question) for question in schema]
+    return "score" if all(scored) else "both" if any(scored) else "confidence"
 
 
 def _parts(progress: figures.Progress) -> list[charts.Part]:
@@ -730,6 +748,8 @@ def studio_results(request: HttpRequest, requester: Requester, batch_id: uuid.UU
         "sure": sure,
         "known": figures.known_of(batch),
         "proof": proof,
+        "proof_score": in_short(proof.claim) if proof else None,
+        "sure_is": said_of_sureness(design.schema),
         "calibration": calibration,
         "is_audited": is_audited,
         "reliability": reliability_of(calibration, is_audited=is_audited) if calibration else None,

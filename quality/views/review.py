@@ -41,6 +41,7 @@ from quality.models import Belief, GoldQuestion, Overruling, Sample
 from quality.selectors import believed_keys
 from quality.services.beliefs import CLASSED
 from quality.services.sampling import draw_sample
+from quality.services.scoring import is_scored
 from quality.showing import (
     ORDERS,
     answer_steps,
@@ -54,7 +55,7 @@ from quality.showing import (
     review_queue,
     words_of,
 )
-from quality.views.batches import LabelPages, batch_of, inside
+from quality.views.batches import LabelPages, batch_of, inside, why_unsure
 
 QUEUE = 40
 #: Seconds in which a label that was decided is offered to be taken back in passing; on its page it always can.
@@ -175,6 +176,8 @@ def _case(request: HttpRequest, batch: Batch, belief: Belief, question: Question
         "target": design.rules.target,
         "target_at": round(100 * design.rules.target, 1),
         "is_calibrated": belief.is_calibrated,
+        "is_scored": is_scored(question) and belief.state != Belief.State.OVERRULED,
+        "why": why_unsure(question, belief),
         "answers": [{"said": one, "acts": acts_for(one.assignment)} for one in said],
         "waiting_count": sum(one.assignment.state == Assignment.State.SUBMITTED for one in said),
         "chosen": chosen,
@@ -514,7 +517,10 @@ def studio_item(request: HttpRequest, requester: Requester, item_id: uuid.UUID) 
                 "words": words_of(question, belief.label, belief.value),
                 "bars": bars_of(question, belief, crowd_for(batch, question, belief.part)),
                 "said": said,
+                "target": design_of(batch).rules.target,
                 "target_at": round(100 * design_of(batch).rules.target, 1),
+                "is_scored": is_scored(question) and belief.state != Belief.State.OVERRULED,
+                "why": why_unsure(question, belief),
                 "review": _link(batch, ORDERS[0], 1, belief),
             }
         )

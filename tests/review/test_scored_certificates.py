@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
+from html import unescape
 
 import numpy as np
 import orjson
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import call_command
+from django.urls import reverse
 
 from lifecycle.accept import accept
 from lifecycle.close import close_batch
@@ -225,3 +228,52 @@ def test_export_and_event_say_the_expected_score(transcribed, make_batch):
     assert row["labels"]["said"]["confidence"] == round(belief.confidence, 4) == 1.0
     assert row["labels"]["said"]["calibrated"] is False
     labels_settled([belief], {hit: batch})  # a label without a class is told as well
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
+
+
+def words_of(client, name, *arguments):
+    page = client.get(reverse(name, args=arguments))
+    assert page.status_code == 200
+    words = " ".join(unescape(re.sub(r"<[^>]+>", " ", page.content.decode())).split())
+    return re.sub(r" ([,.])", r"\1", words)
+
+
+def test_pages_speak_of_an_expected_score(transcribed, client):
+    batch, owner, row_of = transcribed()
+    client.force_login(owner)
+    batch_id = batch.public_id
+
+    assert "Expected score" in words_of(client, "studio_batch", batch_id)
+    run_to_end(close_batch(batch=batch))
+    refit_project(project=batch.project)
+    certificate = issue_certificate(sample=audited(batch, owner, row_of), by=owner)
+    mean, low, high = (f"{certificate.claim['score'][name]:.2f}" for name in ("mean", "low", "high"))
+
+    results = words_of(client, "studio_results", batch_id)
+    assert "Mean expected score about" in results and "Mean confidence" not in results
+    assert f"Word accuracy {mean} {low} – {high}, from 22 random checks" in results
+    assert f"word accuracy {mean} ({low} – {high})" in words_of(client, "studio_proof", batch_id)
+    disputed = Belief.objects.filter(hit__batch=batch, state="disputed").select_related("hit__data_row").first()
+    assert "Not calibrated yet" in words_of(client, "studio_item", disputed.hit.data_row.public_id)
+    assert "your target is 90" in words_of(client, "studio_review", batch_id)
+    page = words_of(client, "studio_certificate", certificate.public_id)
+    assert f"the mean word accuracy (1 less the word error rate) is {mean}," in page
+    assert f"between {low} and {high}." in page and "labels right in a thousand" not in page
+    assert "not defined: texts have no distance" in page
+
+
+def test_pages_say_why_there_is_no_expected_score(transcribed, client):
+    batch, owner, row_of = transcribed(rules=RULES | {"mode": "fixed", "answers": 1})
+    client.force_login(owner)
+    run_to_end(close_batch(batch=batch))
+    refit_project(project=batch.project)
+    certificate = issue_certificate(sample=audited(batch, owner, row_of), by=owner)
+
+    results = words_of(client, "studio_results", batch.public_id)
+    assert "One answer, and nothing to compare it with." in results
+    assert "Mean expected score –" in results and "24 labels have none" in results
+    hit = Hit.objects.filter(batch=batch).select_related("data_row").first()
+    assert "Expected score: none. One answer" in words_of(client, "studio_item", hit.data_row.public_id)
+    assert "24 items have none: one answer each" in words_of(client, "studio_certificate", certificate.public_id)
