@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 
 from core.api.endpoint import NothingHere
 from marketplace.api import choosing, hooks, media, messages, people, posting, reviewing, taking, work
-from mturk import api as sandbox
+from mturk.api import clock
 from payments.api import money
 from quality.api import exporting, healing, keys, machines, measuring, proving, quizzes
 from staff.api import site
@@ -50,7 +50,7 @@ urlpatterns = [
     path("organisations/<uuid:organisation_id>/blocks", people.Blocks.as_view(), name="api-blocks"),
     path("organisations/<uuid:organisation_id>/blocks/<code:worker>", people.BlockedWorker.as_view(), name="api-block"),
     path("organisations/<uuid:organisation_id>/tour", people.Tour.as_view(), name="api-tour"),
-    path("organisations/<uuid:organisation_id>/clock", sandbox.Clock.as_view(), name="api-clock"),
+    path("organisations/<uuid:organisation_id>/clock", clock.Clock.as_view(), name="api-clock"),
     path("organisations/<uuid:organisation_id>/balance", people.Balance.as_view(), name="api-balance"),
     path("organisations/<uuid:organisation_id>/deposits", money.Deposits.as_view(), name="api-deposits"),
     path("deposits/<uuid:deposit_id>", money.DepositOne.as_view(), name="api-deposit"),

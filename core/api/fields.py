@@ -30,7 +30,7 @@ class Amount(serializers.Field):
 
 @extend_schema_field(AMOUNT_IN)
 class AmountIn(serializers.Field):
-    """A decimal string outside, micros inside."""
+    """A decimal string above 0 outside, micros inside."""
 
     decimals = 4
 
@@ -38,9 +38,12 @@ class AmountIn(serializers.Field):
         if not isinstance(data, str) or len(data) > 20:
             raise serializers.ValidationError('Write the amount as a text such as "12.50".')
         try:
-            return money.parse(data, decimals=self.decimals)
+            micros = money.parse(data, decimals=self.decimals)
         except Invalid as error:
             raise serializers.ValidationError(error.errors["amount"]) from None
+        if micros <= 0:
+            raise serializers.ValidationError("An amount above 0.")
+        return micros
 
 
 @extend_schema_field(CENTS_IN)

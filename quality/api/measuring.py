@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from core.api.endpoint import Endpoint, act
 from core.api.fields import Amount, AmountIn, Input
 from core.api.throttling import throttle
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from marketplace.api.finding import batch_for, project_for
 from marketplace.models import Batch
 from marketplace.schema import Question
@@ -154,7 +154,7 @@ class AgreementOut(serializers.Serializer):
 
 
 class BatchAgreement(Endpoint):
-    @act("read", query=PairQuery, gives=AgreementOut, tag="review")
+    @act("read", query=PairQuery, gives=AgreementOut, refuses=[409], tag="review")
     def get(self, request: Request, batch_id: uuid.UUID, query: dict[str, Any]) -> dict[str, Any]:
         """How far workers agree on a question: over all, by class, and two by two."""
         batch = batch_for(request, batch_id)
@@ -176,6 +176,8 @@ class BatchAgreement(Endpoint):
 
 def _question(batch: Batch, name: str) -> Question:
     schema = list(design_of(batch).schema)
+    if not schema:
+        raise Conflict("The batch is a draft: nobody was asked anything yet.")
     if name:
         found = next((one for one in schema if one.name == name), None)
         if found is None:
@@ -258,7 +260,7 @@ class CrowdOut(serializers.Serializer):
 
 
 class BatchCrowd(Endpoint):
-    @act("read", query=QuestionQuery, gives=CrowdOut, tag="review")
+    @act("read", query=QuestionQuery, gives=CrowdOut, refuses=[409], tag="review")
     def get(self, request: Request, batch_id: uuid.UUID, query: dict[str, Any]) -> dict[str, Any]:
         """How workers answer: a map of who answers like whom, and what changes from the first answer to the last."""
         batch = batch_for(request, batch_id)

@@ -63,13 +63,13 @@ class LedgerTransferOut(serializers.Serializer):
 
 
 class TransferQuery(Input):
-    account = serializers.CharField(required=False, max_length=20, help_text="Number of an account.")
-    batch = serializers.CharField(required=False, max_length=40)
-    worker = serializers.CharField(required=False, max_length=40)
-    organisation = serializers.CharField(required=False, max_length=40)
+    account = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1, help_text="Its number.")
+    batch = serializers.UUIDField(required=False)
+    worker = serializers.UUIDField(required=False)
+    organisation = serializers.UUIDField(required=False)
     kind = serializers.ChoiceField(required=False, choices=KINDS)
-    since = serializers.CharField(required=False, max_length=10, help_text="A day.")
-    until = serializers.CharField(required=False, max_length=10, help_text="The last day.")
+    since = serializers.DateField(required=False)
+    until = serializers.DateField(required=False, help_text="The last day.")
     key = serializers.CharField(required=False, max_length=80, help_text="A transfer's key, or its id.")
 
 
@@ -96,8 +96,8 @@ def _shaped(request: Request, rows: Sequence[Transfer]) -> list[dict[str, Any]]:
     ]
 
 
-def _asked(query: dict[str, str]) -> QuerySet[Transfer]:
-    asked = transfers_asked(query)
+def _asked(query: dict[str, Any]) -> QuerySet[Transfer]:
+    asked = transfers_asked({name: str(value) for name, value in query.items()})
     refuse(asked)
     return asked.rows
 

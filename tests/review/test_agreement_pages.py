@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from core.api import throttling
+from marketplace.models import Batch
 from marketplace.selectors import design_of
 from quality import agreement, habits
 from quality.estimators.agreement import krippendorff_alpha
@@ -301,6 +302,16 @@ def test_programs_read_the_same_figures(client, done, api):
     assert len(crowd["workers"]) == 5 and len(crowd["steps"]) == 10 and crowd["known"] is None
     assert [plan["answers"] for plan in plans["fixed"]] == [1, 2, 3, 5, 7]
     assert plans["supposed"]["items"] == 100 and plans["until_sure"]["target"] == plans["supposed"]["target"]
+
+
+@pytest.mark.parametrize("what", ["agreement", "crowd"])
+def test_programs_hear_that_a_draft_has_asked_nothing(what, api, make_project):
+    project = make_project(questions=[])
+    draft = Batch.objects.create(project=project, name="A draft")
+
+    told = api(project.requester.memberships.get().user, "read").get(f"batches/{draft.public_id}/{what}")
+
+    assert (told.status_code, told.json()["code"]) == (409, "conflict")
 
 
 def test_hidden_checks_over_time_are_counted_where_they_fell(done):

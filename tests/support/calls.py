@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("core", "lifecycle", "marketplace", "payments", "quality", "staff", "users", "workers_app")
+APPS = ("core", "lifecycle", "marketplace", "mturk", "payments", "quality", "staff", "users", "workers_app")
 Graph = dict[str, set[str]]
 
 
