@@ -221,7 +221,8 @@ def _live_sureness(log: Log, keys: Keys, model: Any, n_classes: int, seed: int) 
 
 def _label_sureness(log: Log, keys: Keys, fitted: Fitted, seed: int) -> dict[str, Sureness]:
     """Of a multilabel question each label by itself, as the live updates take it: `log` holds its yes and no."""
-    n_classes, sureness = fitted.posteriors.shape[1], {}
+    n_classes = fitted.posteriors.shape[1]
+    sureness: dict[str, Sureness] = {}
     for own, crowd in fitted.crowds.items() if fitted.calibrated else ():
         is_own = np.array([_label_of(part, fitted.crowds) == own for part in log.parts])
         about = log.only(is_own[log.part])
