@@ -292,7 +292,7 @@ STATEMENTS: dict[str, tuple[str, str]] = {
           AND NOT EXISTS (SELECT FROM quality_goldscore s WHERE s.assignment_id = a.id)
         UNION ALL
         SELECT g.id, NULL, 'shown ' || count(a.id) || ' times, may be ' || coalesce(g."limit", h.max_assignments)
-        FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id AND h.lane = 1
+        FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id AND (h.lane = 1 OR h.lane > 2)
         JOIN marketplace_assignment a ON a.hit_id = h.id AND a.opened_at IS NOT NULL
             AND (g."limit" IS NOT NULL OR a.submitted_at IS NOT NULL)
         WHERE g.pool = 'test' GROUP BY g.id, h.id HAVING count(a.id) > coalesce(g."limit", h.max_assignments)

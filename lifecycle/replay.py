@@ -343,7 +343,7 @@ class Replay:
         if participation is None:
             return 0
         by_pk = {self.hits[task].pk: task for task in tasks}
-        rooms = dict(Hit.objects.filter(pk__in=by_pk, room=True).values_list("pk", "lane"))
+        rooms = dict(Hit.objects.filter(pk__in=by_pk, room=True, lane__lte=1).values_list("pk", "lane"))
         gave = 0
         while rooms and gave < SESSION:
             lane = int(self.random.random() < participation.lane_share)

@@ -17,7 +17,7 @@ from marketplace.services.judging import purses_of
 from marketplace.services.places import release_unneeded
 from payments.services.escrow import Purse, lock_purses, use_repair
 from quality.services.beliefs import Learned
-from quality.services.exposure import draw_end, retire_gold
+from quality.services.exposure import FOR_SOME, draw_end, retire_gold
 
 #: Two of the first three who say so park a HIT.
 CANNOT_BE_ANSWERED = 2
@@ -131,6 +131,8 @@ def next_step(hit: Hit, known: Learned, count: Count, design: Design, batch: Bat
         return Next.RETIRE  # sure enough, or as sure as it gets
     if not all_in:
         return Next.WAIT
+    if hit.lane >= FOR_SOME:
+        return Next.RETIRE  # how often it is asked was drawn when it was set aside
     if hit.lane == 1:  # as an ordinary one may fare; while that is not known, `lifecycle.watch` looks again
         ends = draw_end(batch_id=batch.pk, hit_id=hit.pk, most=design.rules.most_places)
         return Next.WAIT if ends is None else Next.RETIRE if ends else Next.ASK

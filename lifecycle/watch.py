@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lifecycle.digest import digest_hits
 from quality.services import exposure, watching
+from quality.services.canaries import end_closed, tend
 from quality.services.contesting import doubtful_golds, suspend_doubtful
 from quality.services.healing import begin_for_key
 from quality.services.shares import batches_with_gold, pools_of, set_shares
@@ -34,7 +35,8 @@ def carry_pauses() -> int:
 
 
 def set_gold_shares() -> int:
-    return sum(set_shares(batch, pools_of(batch)) for batch in batches_with_gold())
+    """And canaries to those whom a fit suspects of sharing answers."""
+    return end_closed() + sum(set_shares(batch, pools_of(batch)) + tend(batch) for batch in batches_with_gold())
 
 
 def limit_gold() -> int:

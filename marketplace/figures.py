@@ -34,10 +34,10 @@ SELECT b.id, p.worker_id, a.active_seconds FROM unnest(%(batches)s) b(id), LATER
     ORDER BY a.id DESC LIMIT 25
 ) a
 """
-# Of both lanes, so that it moves with either; without ordinary work there is none.
+# Of all lanes, so that it moves with any; without ordinary work there is none.
 ROOM = """
 SELECT b.id, CASE WHEN bool_or(h.lane = 0) THEN count(*) ELSE 0 END FROM unnest(%(batches)s) b(id), LATERAL (
-    SELECT lane FROM marketplace_hit WHERE batch_id = b.id AND room AND lane < 2 ORDER BY lane LIMIT %(many)s
+    SELECT lane FROM marketplace_hit WHERE batch_id = b.id AND room AND lane <> 2 ORDER BY lane LIMIT %(many)s
 ) h GROUP BY b.id
 """
 

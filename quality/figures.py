@@ -60,7 +60,7 @@ SELECT count(*) FILTER (WHERE lane = 0),
        count(*) FILTER (WHERE lane = 0 AND state = 3),
        count(*) FILTER (WHERE lane = 0 AND state = 0 AND taken > 0),
        count(*) FILTER (WHERE lane = 0 AND state = 0 AND taken = 0),
-       count(*) FILTER (WHERE lane = 1),
+       count(*) FILTER (WHERE lane = 1 OR lane > 2),
        coalesce(sum(taken), 0)
 FROM marketplace_hit WHERE batch_id = %s
 """

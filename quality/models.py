@@ -307,6 +307,7 @@ class WorkerReliability(models.Model):
         # None of these columns changes with an answer: the counts, which do with each, are updated in place.
         indexes = [
             models.Index(fields=["paused_at"], name="reliability_paused", condition=Q(state="paused")),
+            models.Index(fields=["project"], name="reliability_cluster", condition=Q(cluster__isnull=False)),
             models.Index(fields=["worker"], name="reliability_look", condition=Q(state__in=["paused", "watched"])),
             models.Index(
                 fields=["project", "question"],
@@ -321,6 +322,31 @@ class WorkerReliability(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} on {self.question}"
+
+
+class CanarySet(models.Model):
+    """Gold that only the members of a suspect cluster are given; what came of it (`quality.estimators.canaries`)."""
+
+    project = models.ForeignKey("marketplace.Project", on_delete=models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey("marketplace.Batch", on_delete=models.PROTECT, related_name="+", db_index=False)
+    question = models.CharField(max_length=60)
+    lane = models.SmallIntegerField(help_text="Of its HITs, while they are given to members alone.")
+    members = ArrayField(models.BigIntegerField(), help_text="Workers.")
+    hits = ArrayField(models.BigIntegerField(), help_text="HITs that were set aside.")
+    looked_at = models.BigIntegerField(default=0, help_text="Newest judgment that `found` knows of.")
+    found = models.JSONField(default=dict, blank=True, help_text="Items, chances, repeated, expected, p.")
+    begun_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "lane"], name="canary_lane_once")]
+        indexes = [
+            models.Index(fields=["project", "question"], name="canaries_by_project"),
+            models.Index(fields=["id"], name="canaries_open", condition=Q(ended_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.hits)} canaries in {self.batch}"
 
 
 class AggregationRun(models.Model):

@@ -25,13 +25,14 @@ class Participation(models.Model):
     worker = models.ForeignKey("workers_app.Worker", on_delete=models.CASCADE, related_name="participations")
     batch = models.ForeignKey("marketplace.Batch", on_delete=models.CASCADE, related_name="participations")
     cursor = models.IntegerField(default=random_position, help_text="Position to go on from, lane 0.")
-    lane_cursor = models.IntegerField(default=random_position, help_text="Position to go on from, lane 1.")
+    lane_cursor = models.IntegerField(default=random_position, help_text="Position to go on from, gold.")
     open_places = models.SmallIntegerField(default=0, db_default=0)
     taken_in_all = models.IntegerField(default=0, db_default=0)
     taken_today = models.IntegerField(default=0, db_default=0)
     today = models.DateField(default=timezone.localdate)
     lane_opened = models.IntegerField(default=0, db_default=0)
-    lane_share = models.FloatField(default=0, db_default=0, help_text="How often the claim draws lane 1 first.")
+    lane_share = models.FloatField(default=0, db_default=0, help_text="How often the claim draws gold first.")
+    gold_lane = models.SmallIntegerField(default=1, db_default=1, help_text="The lane whose gold comes first.")
     barred = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="Code of the reason.")
     barred_text = models.CharField(
         max_length=300, blank=True, default="", db_default="", help_text="Why and until when; both sides read it."

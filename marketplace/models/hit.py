@@ -34,7 +34,8 @@ class Hit(models.Model):
     batch = models.ForeignKey(
         "marketplace.Batch", on_delete=models.PROTECT, related_name="hits", db_index=False, db_constraint=False
     )
-    #: 0 ordinary, 1 gold, 2 gold kept back. Never leaves the server; the claim draws a lane, then claims in it.
+    #: 0 ordinary, 1 gold, 2 gold kept back, from 3 on gold for some workers alone (`Participation.gold_lane`). Never
+    #: leaves the server; the claim draws a lane, then claims in it.
     lane = models.SmallIntegerField(default=0, db_default=0)
     priority = models.SmallIntegerField(default=0, db_default=0)
     position = models.IntegerField(default=random_position)

@@ -58,12 +58,12 @@ ins AS (
     UPDATE marketplace_participation p
     -- Behind what was taken: a second claim that waited for this one must not try the same HIT on its old snapshot.
     SET cursor = CASE WHEN cand.lane = 0 THEN least(cand.position, 2147483646) + 1 ELSE p.cursor END,
-        lane_cursor = CASE WHEN cand.lane = 1 THEN least(cand.position, 2147483646) + 1 ELSE p.lane_cursor END,
+        lane_cursor = CASE WHEN cand.lane > 0 THEN least(cand.position, 2147483646) + 1 ELSE p.lane_cursor END,
         open_places = p.open_places + 1,
         taken_in_all = p.taken_in_all + 1,
         taken_today = CASE WHEN p.today = CURRENT_DATE THEN p.taken_today + 1 ELSE 1 END,
         today = CURRENT_DATE,
-        lane_opened = p.lane_opened + CASE WHEN cand.lane = 1 AND NOT %(ahead)s THEN 1 ELSE 0 END
+        lane_opened = p.lane_opened + CASE WHEN cand.lane > 0 AND NOT %(ahead)s THEN 1 ELSE 0 END
     FROM cand, ins WHERE p.worker_id = %(worker)s AND p.batch_id = %(batch)s
 )
 SELECT ins.id, ins.public_id, ins.hit_id, ins.reward, ins.deadline, ins.accepted_at, d.public_id, d.data
@@ -73,11 +73,14 @@ FROM ins JOIN marketplace_hitdata d ON d.hit_id = ins.hit_id
 # Where to look stands in a sorted list of its own: the drawn lane first, then the highest priority, then from the
 # cursor on; made whole for both lanes (OFFSET 0), so that both take as long. As three joined lists the planner may run
 # them in another order, and did once its statistics changed.
-# Lane 1 is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
-# of lane 1, and whoever came late would know. It is asked for both lanes, so that both take as long.
+# Gold is only drawn from while lane 0 has something for this worker too: else the last HITs of a batch would all be
+# gold, and whoever came late would know. It is asked for both lanes, so that both take as long.
+# A few workers' gold comes from a lane of their own first (`quality.services.canaries`), as a number of the row that is
+# read and locked anyway; of everybody else that lane is NULL, and falls out before anything is looked for.
 CLAIM = f"""
 WITH me AS MATERIALIZED (
-    SELECT p.cursor, p.lane_cursor, CASE WHEN random() < p.lane_share THEN 1 ELSE 0 END AS first, (
+    SELECT p.cursor, p.lane_cursor, p.gold_lane,
+           CASE WHEN random() < p.lane_share THEN p.gold_lane ELSE 0 END AS first, (
         SELECT 1 FROM unnest(b.levels) AS l(priority),
              LATERAL (VALUES (p.cursor, {LAST_POSITION}), (0, p.cursor - 1)) AS r(low, high),
              LATERAL (SELECT 1 FROM marketplace_hit h
@@ -95,7 +98,8 @@ WITH me AS MATERIALIZED (
     FROM me, marketplace_batch b,
          LATERAL (
             SELECT d.lane, l.priority, r.low, r.high
-            FROM (VALUES (1, me.lane_cursor), (0, me.cursor)) AS d(lane, start),
+            FROM (VALUES (nullif(me.gold_lane, 1), me.lane_cursor), (1, me.lane_cursor), (0, me.cursor))
+                      AS d(lane, start),
                  unnest(b.levels) WITH ORDINALITY AS l(priority, n),
                  LATERAL (VALUES (1, d.start, {LAST_POSITION}), (2, 0, d.start - 1)) AS r(lap, low, high)
             ORDER BY d.lane DESC, l.n, r.lap OFFSET 0) AS s,
@@ -289,7 +293,7 @@ def preview_place(*, assignment: Assignment) -> None:
 def _count_opening(assignment: Assignment) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE marketplace_participation p SET lane_opened = lane_opened + h.lane FROM marketplace_hit h"
+            "UPDATE marketplace_participation p SET lane_opened = lane_opened + least(h.lane, 1) FROM marketplace_hit h"
             " WHERE h.id = %s AND p.worker_id = %s AND p.batch_id = %s",
             [assignment.hit_id, assignment.worker_id, assignment.batch_id],
         )

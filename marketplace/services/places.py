@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from django.db import connection
 from django.db.models import F, Q
+from django.db.models.functions import Least
 
 from core import clock
 from core.states import move
@@ -42,9 +43,9 @@ def retake_place(assignment: Assignment) -> bool:
         again |= Q(batch=assignment.batch_id, group_key=assignment.group_key)
     if Assignment.objects.filter(again, worker=assignment.worker_id, holds=True).exists():
         return False
-    # In lane 1 nobody else was given the place, since it was seen already (`give_up_place`).
-    free = Hit.objects.filter(Q(room=True) | Q(lane=1, state=Hit.State.OPEN), pk=assignment.hit_id)
-    return bool(free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + F("lane")))
+    # Of gold nobody else was given the place, since it was seen already (`give_up_place`).
+    free = Hit.objects.filter(Q(room=True) | Q(lane__gt=0, state=Hit.State.OPEN), pk=assignment.hit_id)
+    return bool(free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + Least(F("lane"), 1)))
 
 
 def retake_lapsed(assignment: Assignment) -> bool:
@@ -57,9 +58,9 @@ def retake_lapsed(assignment: Assignment) -> bool:
     rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)
     if rows.filter(batch__place_cap__isnull=False, taken_in_all__gte=F("batch__place_cap")).exists():
         return False
-    lane = Hit.objects.values_list("lane", flat=True).get(pk=assignment.hit_id)
+    gold = min(Hit.objects.values_list("lane", flat=True).get(pk=assignment.hit_id), 1)
     # A preview was counted as an opening when it was shown, and its lapse took that place away.
-    back, new = (lane, 0) if assignment.opened_at else (0, lane)
+    back, new = (gold, 0) if assignment.opened_at else (0, gold)
     free = Hit.objects.filter(pk=assignment.hit_id, room=True)
     if not free.update(taken=F("taken") + 1, max_assignments=F("max_assignments") + back):
         return False
@@ -78,7 +79,7 @@ def give_up_place(assignment: Assignment, to: str, *, uncount: bool = False, **c
     hit = Hit.objects.filter(pk=assignment.hit_id)
     hit.update(taken=F("taken") - 1)
     if assignment.opened_at:  # an opening counts as one, whatever came of it, where openings are limited
-        hit.filter(lane=1).update(max_assignments=F("max_assignments") - 1)
+        hit.filter(lane__gt=0).update(max_assignments=F("max_assignments") - 1)
     count_open_place(assignment, -1)
     if uncount:
         rows = Participation.objects.filter(worker_id=assignment.worker_id, batch_id=assignment.batch_id)

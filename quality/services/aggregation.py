@@ -27,6 +27,7 @@ from quality.estimators.intervals import consensus_interval
 from quality.models import AggregationRun, Belief, CrowdModel, GoldQuestion, WorkerReliability
 from quality.services import defence, healing
 from quality.services.beliefs import CLASSED, reliability_part, truth_of
+from quality.services.canaries import found_of
 from quality.services.fitting import Fitted, Keys, add_alone, fit, hear
 from quality.services.judgments import close_log
 from quality.services.log import Log, read_log, read_texts
@@ -489,12 +490,13 @@ def write_workers(run: AggregationRun, asked: Asked, log: Log, fitted: Fitted) -
     rng = np.random.default_rng(run.seed)
     rows = []
     signs: dict[str, dict[int, defence.Signs]] = {}
+    found = found_of(run.project_id, run.question)
     for own, crowd in sorted(fitted.crowds.items()):
         part = np.array([reliability_part(asked.question, part) == own for part in log.parts])
         workers, counts, answered = count_words(log.only(part[log.part]), fitted)
         signs[own] = defence.signs_of(
             workers=workers, counts=counts, answered=answered, pooled=crowd.pooled, prior=crowd.prior, b=fitted.b,
-            clusters=fitted.clusters, inverted=fitted.inverted, seed=run.seed,
+            clusters=fitted.clusters, inverted=fitted.inverted, seed=run.seed, canaries=found,
         )  # fmt: skip
         for place, worker in enumerate(workers.tolist()):
             lower, _, upper = consensus_interval(counts[place], crowd.pooled, crowd.prior, fitted.b, rng)

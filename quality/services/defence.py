@@ -38,6 +38,8 @@ class Signs:
     cluster: int | None = None
     members: int = 0
     is_inverted: bool = False
+    #: What items that nobody else saw say of the cluster (`quality.services.canaries`).
+    canaries: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kinds(self) -> list[str]:
@@ -55,6 +57,7 @@ class Signs:
         found |= {name: [round(float(one), 4) for one in three] for name, three in self.measures.items()}
         if self.cluster:
             found |= {"members": self.members, "vote": round(1 / self.members, 4)}
+            found |= {"canaries": self.canaries} if self.canaries else {}
         return found
 
 
@@ -69,6 +72,7 @@ def signs_of(
     clusters: Sequence[Sequence[int]],
     inverted: Sequence[int],
     seed: int,
+    canaries: Mapping[int, Mapping[str, Any]],
 ) -> dict[int, Signs]:
     """Of each worker of a fit: `workers` (W,), their soft counts (W, K, K) and answers (W,)."""
     enough = np.flatnonzero(answered >= MEASURED_FROM)
@@ -86,7 +90,10 @@ def signs_of(
             if at is not None
         }
         cluster = cluster_of.get(worker)
-        signs[worker] = Signs(int(answered[row]), three, cluster, sizes.get(cluster or 0, 0), worker in upside_down)
+        signs[worker] = Signs(
+            int(answered[row]), three, cluster, sizes.get(cluster or 0, 0), worker in upside_down,
+            canaries.get(worker, {}),
+        )  # fmt: skip
     return signs
 
 

@@ -25,6 +25,8 @@ ENDED_FROM, LATEST = 50, 1000
 #: The newest HITs of a batch are looked through for those in work: positions are random, so they are any HITs.
 NEWEST, SAMPLE = 50_000, 2000
 STALE_SECONDS = 3
+#: Lanes from this on are for some workers alone.
+FOR_SOME = 3
 
 OPENINGS = """
 SELECT h.state = 1, h.room, o.n
@@ -104,15 +106,16 @@ class Waiting(NamedTuple):
     hit_id: int
     batch_id: int
     project_id: int
+    lane: int
     openings: int
 
 
 # All places answered and digested, or given up, and no decision yet.
 WAITING = """
-SELECT h.id, h.batch_id, g.project_id, (
+SELECT h.id, h.batch_id, g.project_id, h.lane, (
     SELECT count(*) FROM marketplace_assignment a WHERE a.hit_id = h.id AND a.opened_at IS NOT NULL)
 FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
-WHERE g.pool = 'test' AND g.state = 'active' AND h.lane = 1 AND h.state = 0 AND h.taken >= h.max_assignments
+WHERE g.pool = 'test' AND g.state = 'active' AND h.lane > 0 AND h.state = 0 AND h.taken >= h.max_assignments
   AND NOT EXISTS (SELECT FROM marketplace_assignment a WHERE a.hit_id = h.id AND (
       a.state IN ('accepted', 'revising') OR (a.state = 'submitted' AND NOT EXISTS (
           SELECT FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL))))
@@ -125,7 +128,7 @@ def waiting_gold(limit: int = 1000) -> list[Waiting]:
     with connection.cursor() as cursor:
         cursor.execute(WAITING, [limit])
         rows = [Waiting(*row) for row in cursor.fetchall()]
-    return [row for row in rows if chance_to_end(row.batch_id, row.openings) is not None]
+    return [row for row in rows if row.lane >= FOR_SOME or chance_to_end(row.batch_id, row.openings) is not None]
 
 
 # Locked in the order of their HITs, as digests do it.
