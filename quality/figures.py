@@ -22,8 +22,9 @@ from marketplace.selectors import design_of
 from marketplace.services.media import stored_media
 from marketplace.templating import compile_template
 from payments.models import Account, Entry
+from quality.estimators.calibration import Calibration
 from quality.estimators.intervals import wilson_interval
-from quality.models import Belief, Flag, GoldQuestion, GoldScore, Judgment, WorkerReliability
+from quality.models import AggregationRun, Belief, Flag, GoldQuestion, GoldScore, Judgment, WorkerReliability
 
 FEED = 12
 AT_WORK = dt.timedelta(minutes=5)
@@ -164,6 +165,47 @@ def sureness_of(batch: Batch) -> Sureness:
         )  # fmt: skip
 
     return fresh(f"sureness:{batch.pk}", count)
+
+
+@dataclass(frozen=True)
+class GoldProof:
+    """What known answers prove of labels that are sure, by the newest fit, beside the batch's target.
+
+    `answers` were known to the fit (`has_keys`: there are any now); labels as sure as `proven` are right so often;
+    `more`, as sure as the target and all of them right, would prove that.
+    """
+
+    target: float
+    has_keys: bool
+    answers: int
+    is_calibrated: bool
+    proven: float | None
+    more: int
+
+
+def gold_proof_of(batch: Batch) -> GoldProof | None:
+    """Of the first question with classes that says when an item is done; None where there is none."""
+    design = design_of(batch)
+    question = next((one for one in design.schema if one.classes and one.stops), None)
+    if question is None:
+        return None
+
+    def read() -> GoldProof:
+        target = design.rules.target
+        keys = GoldQuestion.objects.filter(project=batch.project_id, pool="test").exclude(state="suspended")
+        run = AggregationRun.objects.filter(project=batch.project_id, question=question.name).order_by("-pk").first()
+        found = run.report.get("calibration", {}) if run else {}
+        more = {one["target"]: one["more"] for one in found.get("targets", [])}.get(target)
+        return GoldProof(
+            target=target,
+            has_keys=keys.exists(),
+            answers=found.get("gold", 0),
+            is_calibrated=found.get("is_calibrated", False),
+            proven=found.get("proven"),
+            more=Calibration(0.5, 0, False).more_to_prove(target) if more is None else more,
+        )
+
+    return fresh(f"gold_proof:{batch.pk}", read, least=3)
 
 
 # --- speed ------------------------------------------------------------------------------------------------------------

@@ -58,7 +58,8 @@ ins AS (
     UPDATE marketplace_participation p
     -- Behind what was taken: a second claim that waited for this one must not try the same HIT on its old snapshot.
     SET cursor = CASE WHEN cand.lane = 0 THEN least(cand.position, 2147483646) + 1 ELSE p.cursor END,
-        lane_cursor = CASE WHEN cand.lane > 0 THEN least(cand.position, 2147483646) + 1 ELSE p.lane_cursor END,
+        -- A lane of a few is small, and its members would all go on from the same place in lane 1.
+        lane_cursor = CASE WHEN cand.lane = 1 THEN least(cand.position, 2147483646) + 1 ELSE p.lane_cursor END,
         open_places = p.open_places + 1,
         taken_in_all = p.taken_in_all + 1,
         taken_today = CASE WHEN p.today = CURRENT_DATE THEN p.taken_today + 1 ELSE 1 END,

@@ -332,7 +332,10 @@ class RunOut(serializers.Serializer):
     answers = serializers.IntegerField()
     items = serializers.IntegerField()
     workers = serializers.IntegerField()
-    report = serializers.JSONField()
+    report = serializers.JSONField(
+        help_text="Agreement, iterations, calibration: `proven` is the highest confidence of which known answers prove "
+        "that labels as sure hold it; `targets` says how many `more` of these, that sure and all right, each takes."
+    )
     created_at = serializers.DateTimeField()
 
 

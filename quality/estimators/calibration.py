@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil, log
 
 import numpy as np
 from scipy.optimize import minimize
@@ -93,21 +92,37 @@ class Calibration:
         >>> [Calibration(1.0, n, True, 1.0, np.ones(n), np.ones(n, bool)).proves(0.9) for n in (42, 43)]
         [False, True]
         """
+        n, n_right = self._as_sure_as(tau)
+        return n > 0 and _is_proven(n, n_right, tau)
+
+    def more_to_prove(self, tau: float) -> int:
+        """Gold items as sure as `tau` and all right that it takes besides those there are; 0 where `tau` is proven.
+
+        Examples
+        --------
+        >>> [Calibration(0.5, 0, False).more_to_prove(tau) for tau in (0.8, 0.9, 0.95)]
+        [20, 43, 89]
+        >>> Calibration(1.0, 40, True, 1.0, np.ones(40), np.arange(40) > 0).more_to_prove(0.9)
+        23
+        """
+        n, n_right = self._as_sure_as(tau)
+        low, high = -1, 1  # too few, and enough in the end: what is right adds up, what is wrong is there already
+        while not _is_proven(n + high, n_right + high, tau):
+            low, high = high, 2 * high
+        while high - low > 1:
+            middle = (low + high) // 2
+            is_enough = n + middle > 0 and _is_proven(n + middle, n_right + middle, tau)
+            low, high = (low, middle) if is_enough else (middle, high)
+        return high
+
+    def _as_sure_as(self, tau: float) -> tuple[float, float]:
+        """Gold items as sure as that, and how many of them are right."""
         sure = self.stated >= tau
-        n_right, n = self.right[sure].sum() / self.per_item, sure.sum() / self.per_item
-        return bool(n) and float(betainc(n_right + 1, n - n_right + 1, tau)) <= UNPROVEN
+        return sure.sum() / self.per_item, self.right[sure].sum() / self.per_item
 
 
-def gold_to_prove(tau: float) -> int:
-    """Gold items as sure as `tau`, all of them right, that prove it.
-
-    Examples
-    --------
-    >>> [gold_to_prove(tau) for tau in (0.8, 0.9, 0.95)]
-    [20, 43, 89]
-    """
-    # Uniform before gold speaks: P(share < tau | n of n right) = tau^(n + 1).
-    return ceil(log(UNPROVEN) / log(tau)) - 1
+def _is_proven(n: float, n_right: float, tau: float) -> bool:
+    return float(betainc(n_right + 1, n - n_right + 1, tau)) <= UNPROVEN
 
 
 def thinned_gold(answers: Answers, gold: GoldRows, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0019_gold_lane'),
+        ('marketplace', '0020_gold_lane'),
         ('quality', '0012_live_sureness'),
         ('workers_app', '0003_mturk_fields'),
     ]

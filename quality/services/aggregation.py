@@ -279,6 +279,11 @@ def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int, project_id: int
             "gold": fitted.n_gold,
             "is_calibrated": fitted.calibrated,
             "proven": fitted.proven,
+            # What it takes to prove what batches ask for.
+            "targets": [
+                {"target": target, "more": fitted.more_to_prove(target)}
+                for target in sorted({design.rules.target for design in asked.designs.values()})
+            ],
         },
         "agreement": agreement_of(asked, log, seed),
         "disagreement": disagreement_in(project_id, asked.question, log, seed),

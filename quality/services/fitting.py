@@ -12,6 +12,7 @@ import orjson
 
 from marketplace.schema import Question
 from quality.estimators import HierarchicalDawidSkene, default_estimator
+from quality.estimators.calibration import Calibration
 from quality.estimators.confidence import Sureness, live_sureness
 from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import pooled_confusion, soft_counts
@@ -59,8 +60,8 @@ class Fitted:
         The calibration.
     sureness
         What gold taught of how sure live labels are; by parts, as `crowds`.
-    proven
-        The highest of `TARGETS` that gold proves.
+    calibration
+        What gold proves of confidence; None for kinds without classes.
     risk
         What gold taught of expected scores.
     clusters, inverted
@@ -81,12 +82,21 @@ class Fitted:
     calibrated: bool = False
     n_gold: int = 0
     sureness: dict[str, Sureness] = field(default_factory=dict)
-    proven: float | None = None
+    calibration: Calibration | None = None
     risk: RiskModel | None = None
     clusters: tuple[tuple[int, ...], ...] = ()
     inverted: tuple[int, ...] = ()
     #: Items that no person answered -> their batch.
     alone: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def proven(self) -> float | None:
+        """The highest of `TARGETS` that gold proves."""
+        return max(filter(self.calibration.proves, TARGETS), default=None) if self.calibration else None
+
+    def more_to_prove(self, target: float) -> int | None:
+        """Known answers as sure as that, all of them right, that would prove it besides those there are."""
+        return self.calibration.more_to_prove(target) if self.calibration else None
 
     def digest(self) -> str:
         """SHA-256 of the result."""
@@ -200,14 +210,10 @@ def _fit_classes(question: Question, log: Log, keys: Keys, seed: int) -> Fitted 
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
         sureness=_live_sureness(log, keys, model, n, seed),
-        proven=_proven(model),
+        calibration=model.calibration_,
         clusters=tuple(getattr(model, "clusters_", ())),
         inverted=tuple(np.asarray(getattr(model, "adversaries_", ()), int).tolist()),
     )
-
-
-def _proven(model: Any) -> float | None:
-    return max(filter(model.calibration_.proves, TARGETS), default=None)
 
 
 def _live_sureness(log: Log, keys: Keys, model: Any, n_classes: int, seed: int) -> dict[str, Sureness]:
@@ -312,7 +318,7 @@ def _spread_labels(question: Question, log: Log, model: Any, heads: list[str], n
         b=model.calibration_.b,
         calibrated=model.calibration_.calibrated,
         n_gold=model.calibration_.n_gold,
-        proven=_proven(model),
+        calibration=model.calibration_,
     )
 
 

@@ -212,6 +212,7 @@ def test_a_report_says_which_target_gold_proves(judged):
         "gold": 40,
         "is_calibrated": True,
         "proven": 0.85,
+        "targets": [{"target": 0.95, "more": 49}],  # 89 in all
     }
 
 

@@ -9,11 +9,12 @@ from django.utils import timezone
 from core.models import Operation
 from core.operations import take, work_on
 from lifecycle.operations import WORK
+from lifecycle.refit import refit_project
 from marketplace.models import Assignment, GuidelineNote, Hit, Message
 from marketplace.services.judging import purse_of
 from payments.models import Transfer
 from payments.services.escrow import put_aside
-from quality.models import Belief, Certificate, GoldQuestion, Overruling, Sample
+from quality.models import AggregationRun, Belief, Certificate, GoldQuestion, Overruling, Sample
 from quality.services.certificates import issue_certificate
 from quality.services.sampling import answer_item, draw_sample
 from quality.services.verifying import verify
@@ -302,3 +303,70 @@ def test_results_ask_the_same_few_queries_for_any_number(client, done, django_as
 
     with django_assert_max_num_queries(32):
         results(client, done)
+
+
+# --- what known answers prove -----------------------------------------------------------------------------------------
+
+
+def results_of(client, done):
+    cache.clear()
+    return " ".join(client.get(reverse("studio_results", args=[done.batch.public_id])).content.decode().split())
+
+
+def with_known(done, number):
+    for hit in done.hits[:number]:
+        GoldQuestion.objects.create(
+            project=done.batch.project, hit=hit, keys={"digit": {"accept": [done.word(hit.pk)]}}, state="retired"
+        )
+    refit_project(project=done.batch.project)
+
+
+def test_results_say_what_known_answers_prove_and_what_the_target_would_take(client, finished):
+    done = finished(items=80, accuracy=0.97)
+    client.force_login(done.owner)
+    known = reverse("studio_known", args=[done.batch.project.public_id])
+
+    page = results_of(client, done)
+    assert "No answer is known here yet" in page and known in page
+    assert "takes 89 more known answers that come out as sure" in page  # of the target of 95 %
+
+    with_known(done, 7)
+    assert "The newest fit knew 7 answers; from 20 on" in results_of(client, done)
+
+    with_known(done, 0)
+    GoldQuestion.objects.all().delete()
+    with_known(done, 50)
+    page = results_of(client, done)
+    report = AggregationRun.objects.latest("pk").report["calibration"]
+    assert report["proven"] == 0.9 and report["targets"] == [{"target": 0.95, "more": 39}]
+    assert "prove labels this sure up to <b>90 %</b>" in page
+    assert "takes 39 more known answers" in page
+
+
+def test_a_target_that_is_proven_says_so_and_one_beyond_says_it_where_it_stands(client, finished):
+    done = finished(items=80, accuracy=0.97, rules={"target": 0.8})
+    client.force_login(done.owner)
+    live = reverse("studio_batch", args=[done.batch.public_id])
+    with_known(done, 50)
+
+    assert "That covers your target of 80 %." in results_of(client, done)
+    assert "known answers prove" not in client.get(live).content.decode()
+
+    done.batch.design["rules"]["target"] = 0.95
+    done.batch.save(update_fields=["design"])
+    cache.clear()
+
+    assert "until 95\u202f% sure, known answers prove 90\u202f% so far" in client.get(live).content.decode()
+
+
+def test_known_answers_that_contradict_prove_nothing(client, finished):
+    done = finished(items=80, accuracy=0.97)
+    client.force_login(done.owner)
+    done.truth[:10] = 1 - done.truth[:10]
+
+    with_known(done, 30)
+
+    assert "do not prove yet that labels are right as often as they are sure" in results_of(client, done)
+    assert "not proven by known answers yet" in client.get(
+        reverse("studio_batch", args=[done.batch.public_id])
+    ).content.decode()  # fmt: skip

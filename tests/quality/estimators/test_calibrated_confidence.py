@@ -181,6 +181,19 @@ def test_a_claim_takes_more_gold_the_higher_it_is():
     assert not Calibration(0.5, 0, False).proves(0.5)
 
 
+@pytest.mark.parametrize(("n", "n_wrong"), [(0, 0), (19, 0), (40, 1), (60, 5), (120, 0)])
+@pytest.mark.parametrize("tau", [0.5, 0.8, 0.95])
+def test_what_it_takes_to_prove_a_target_is_enough_and_no_more(tau, n, n_wrong):
+    def known(n):
+        return Calibration(1.0, n, True, 1.0, np.full(n, 0.97), np.arange(n) >= n_wrong)
+
+    more = known(n).more_to_prove(tau)
+
+    assert known(n + more).proves(tau)
+    assert (more == 0) == known(n).proves(tau)
+    assert not more or not known(n + more - 1).proves(tau)
+
+
 def test_sureness_survives_storage():
     crowd = twin("D", 5, 0)
     answers = encode(crowd.items, crowd.workers, crowd.labels)

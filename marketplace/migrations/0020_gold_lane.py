@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplace', '0018_repairs'),
+        ('marketplace', '0019_hidden_batches'),
     ]
 
     operations = [
