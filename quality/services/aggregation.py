@@ -283,6 +283,7 @@ def report_of(asked: Asked, log: Log, fitted: Fitted, seed: int, project_id: int
             "targets": [
                 {"target": target, "more": fitted.more_to_prove(target)}
                 for target in sorted({design.rules.target for design in asked.designs.values()})
+                if fitted.calibration
             ],
         },
         "agreement": agreement_of(asked, log, seed),
