@@ -44,8 +44,8 @@ def endpoint(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         said, status = refusal.body(), refusal.status
     except RequestDataTooBig:
-        refusal = Refusal("SerializationException", f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are read.")
-        said, status = refusal.body(), refusal.status
+        most = f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are read."
+        said, status = Refusal("SerializationException", most).body(), Refusal.status
     except Exception:
         log.exception("mturk: %s", request.headers.get("X-Amz-Target", ""))
         fault = ServiceFault()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TextIO
 
@@ -117,9 +117,9 @@ def _rates(requester: Requester, workers: set[int]) -> dict[int, dict[str, str]]
     rows = Assignment.objects.filter(
         worker__in=workers, batch__project__requester=requester, state__in=status.ANSWERED
     ).order_by()
+    found: Iterable[Mapping[str, Any]] = rows.values("worker").annotate(**counts)
     return {
-        row["worker"]: {name: _rate(row[f"{name}_approved"], row[f"{name}_all"]) for name in RATES}
-        for row in rows.values("worker").annotate(**counts)
+        row["worker"]: {name: _rate(row[f"{name}_approved"], row[f"{name}_all"]) for name in RATES} for row in found
     }
 
 
