@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from lxml import etree
 
 from mturk.errors import RequestError
 from mturk.form import FileUpload, Form, Selection
-from mturk.questions import SCHEMAS, check_size, form_of, parse, read_question, unreadable
+from mturk.questions import SCHEMAS, check_size, form_of, parse, read_question, unreadable, validate
 
 SPACE = f"{{{SCHEMAS}2005-10-01/AnswerKey.xsd}}"
 
@@ -81,10 +79,7 @@ def read_key(text: str, form: Form) -> AnswerKey:
     root = parse(text)
     if root.tag != f"{SPACE}AnswerKey":
         raise unreadable(f"The root must be an AnswerKey in its namespace: {root.tag}")
-    try:
-        _schema().assertValid(root)
-    except etree.DocumentInvalid as error:
-        raise unreadable(str(error)) from None
+    validate(root)
     asked = {question.identifier: question for question in form.questions}
     for question in asked.values():
         if not isinstance(question.answer, Selection) or question.answer.other is not None:
@@ -103,11 +98,6 @@ def read_key(text: str, form: Form) -> AnswerKey:
         assert isinstance(known.answer, Selection)
         questions[name] = _keyed(node, {choice.identifier for choice in known.answer.choices})
     return _mapped(questions, root.find(f"{SPACE}QualificationValueMapping"))
-
-
-@cache
-def _schema() -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / "AnswerKey-2005-10-01.xsd"))
 
 
 def _keyed(node: etree._Element, choices: set[str]) -> KeyedQuestion:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -47,6 +48,26 @@ def parse(text: str) -> etree._Element:
     return root
 
 
+def validate(root: etree._Element) -> None:
+    """Against the schema that its namespace names: what is of a known kind has nothing else in it.
+
+    Raises
+    ------
+    RequestError
+        `XMLParseError`
+    """
+    version, _, name = (etree.QName(root).namespace or "").removeprefix(SCHEMAS).partition("/")
+    try:
+        _schema(f"{name.removesuffix('.xsd')}-{version}").assertValid(root)
+    except etree.DocumentInvalid as error:
+        raise unreadable(str(error)) from None
+
+
+@cache
+def _schema(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / f"{name}.xsd"))
+
+
 def unreadable(why: str) -> RequestError:
     return RequestError(
         "XMLParseError", f"There was an error parsing the XML question or answer data in your request. {why}"
@@ -70,14 +91,18 @@ def read_question(text: str) -> Asked:
     check_size("Question", text)
     root = parse(text)
     if root.tag == f"{EXTERNAL}ExternalQuestion":
-        return _external(root)
+        asked = _external(root)
+        validate(root)
+        return asked
     if root.tag == f"{HTML}HTMLQuestion":
         _one(root, f"{HTML}HTMLContent")
         _height(root, HTML)
+        validate(root)
         return Asked("HTMLQuestion")
     for name in FORMS:
         if root.tag == f"{name}QuestionForm":
             read_form(root, name, unreadable)
+            validate(root)
             return Asked("QuestionForm")
     raise unreadable(f"The root must be an ExternalQuestion, HTMLQuestion or QuestionForm in its namespace: {root.tag}")
 

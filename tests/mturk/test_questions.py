@@ -99,3 +99,47 @@ def test_a_text_cannot_be_scored_and_other_questions_are_no_test():
             f'<ExternalQuestion xmlns="{SCHEMAS}2006-07-14/ExternalQuestion.xsd">'
             "<ExternalURL>https://a.example</ExternalURL><FrameHeight>0</FrameHeight></ExternalQuestion>"
         )
+
+
+SITE = "<ExternalURL>https://a.example/?ids[]=1&amp;b=2</ExternalURL>"
+HIGH = "<FrameHeight>0</FrameHeight>"
+PAGE = "<HTMLContent><![CDATA[<form></form>]]></HTMLContent>"
+
+
+def external(inside, attributes=""):
+    return f'<ExternalQuestion xmlns="{SCHEMAS}2006-07-14/ExternalQuestion.xsd"{attributes}>{inside}</ExternalQuestion>'
+
+
+def page(inside):
+    return f'<HTMLQuestion xmlns="{SCHEMAS}2011-11-11/HTMLQuestion.xsd">{inside}</HTMLQuestion>'
+
+
+def test_what_amazons_schemas_allow_is_taken():
+    place = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="a b"'
+    for given in (external(SITE + HIGH), external(f"<!-- c -->{SITE}\n {HIGH}", place), page(PAGE + HIGH)):
+        read_question(f'\n<?xml version="1.0" encoding="UTF-8"?>{given}')
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        external(HIGH + SITE),
+        external(SITE),
+        external(SITE + HIGH + HIGH),
+        external(SITE + HIGH + "<Title>x</Title>"),
+        external(SITE.replace("<ExternalURL>", '<ExternalURL target="x">') + HIGH),
+        external(SITE + HIGH, ' version="1"'),
+        external("text" + SITE + HIGH),
+        page(HIGH + PAGE),
+        page(PAGE + "<FrameHeight>tall</FrameHeight>"),
+        page("<HTMLContent><b>not escaped</b></HTMLContent>" + HIGH),
+        page(PAGE + HIGH).replace("2011-11-11", "2012-01-01"),
+        FORM.format(more="").replace("<Question>", '<Question id="1">'),
+        FORM.format(more="").replace("<Text>Blue</Text>", "<Text>Blue</Text><Text>Navy</Text>"),
+    ],
+)
+def test_what_amazons_schemas_forbid_is_refused(given):
+    with pytest.raises(RequestError) as refused:
+        read_question(given)
+    assert refused.value.code == "AWS.MechanicalTurk.XMLParseError"
+    assert "There was an error parsing the XML question or answer data in your request." in refused.value.message
