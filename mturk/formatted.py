@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from lxml import etree
 
 from mturk.errors import RequestError
+from mturk.xsd import mistake_in
 
 
 def _names(text: str) -> frozenset[str]:
@@ -55,11 +56,11 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
     **dict.fromkeys(_names("p h1 h2 h3 h4 h5 h6"), _names("align")),
     **dict.fromkeys(_names("blockquote q"), _names("cite")),
     **dict.fromkeys(_names("ins del"), _names("cite datetime")),
-    "map": _names("name"),
+    "map": _names("id name"),
 }
-NEEDED = {"img": ("src", "alt"), "area": ("alt",), "map": ("name",)}
+NEEDED = {"img": ("src", "alt"), "area": ("alt",)}
 #: They would lead out of the frame, or meet names of its page.
-UNSHOWN = {"rel", "target", "name", "usemap"}
+UNSHOWN = {"id", "rel", "target", "name", "usemap"}
 LINKS = ("href", "src", "cite", "longdesc")
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 UNSEEN = re.compile(r"[\0- ]")  # browsers leave these out before they look for the scheme
@@ -75,7 +76,7 @@ def check(text: str) -> None:
     RequestError
         `XHTMLParseError`, saying what is not allowed.
     """
-    source = f"<FormattedContent>{_without_entities(text)}</FormattedContent>"
+    source = f'<FormattedContent xmlns="{XMLNS}">{_without_entities(text)}</FormattedContent>'
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(source.encode(), parser)
@@ -83,6 +84,8 @@ def check(text: str) -> None:
         raise broken(str(error)) from None
     for child in root:
         _check(child, FLOW, "FormattedContent")
+    if mistake := mistake_in(root, "FormattedContentXHTMLSubset-2006-07-14"):
+        raise broken(mistake.replace(f"{{{XMLNS}}}", ""))
 
 
 def _check(element: etree._Element, allowed: frozenset[str], within: str) -> None:

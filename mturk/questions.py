@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,6 +13,7 @@ from mturk.errors import RequestError
 from mturk.form import Form, read_form
 from mturk.frames.page import media_in
 from mturk.hosts import is_same_site
+from mturk.xsd import mistake_in
 
 SCHEMAS = "http://mechanicalturk.amazonaws.com/AWSMechanicalTurkDataSchemas/"
 #: Root and its schema, as the namespace must name it.
@@ -49,7 +49,7 @@ def parse(text: str) -> etree._Element:
 
 
 def validate(root: etree._Element) -> None:
-    """Against the schema that its namespace names: what is of a known kind has nothing else in it.
+    """Against the schema that its namespace names.
 
     Raises
     ------
@@ -57,15 +57,8 @@ def validate(root: etree._Element) -> None:
         `XMLParseError`
     """
     version, _, name = (etree.QName(root).namespace or "").removeprefix(SCHEMAS).partition("/")
-    try:
-        _schema(f"{name.removesuffix('.xsd')}-{version}").assertValid(root)
-    except etree.DocumentInvalid as error:
-        raise unreadable(str(error)) from None
-
-
-@cache
-def _schema(name: str) -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / f"{name}.xsd"))
+    if mistake := mistake_in(root, f"{name.removesuffix('.xsd')}-{version}"):
+        raise unreadable(mistake)
 
 
 def unreadable(why: str) -> RequestError:

@@ -211,3 +211,22 @@ def test_an_external_page_on_our_own_site_is_refused(settings):
     settings.SITE_URL = "https://work.example.org"
     with pytest.raises(RequestError, match="of your own"):
         read_question(external_question("https://tasks.example.org/x"))
+
+
+def test_formatted_content_is_what_amazons_schema_allows():
+    for text in (
+        '<map id="m" name="m"><area alt="x" href="https://a.example/"/></map>',
+        '<p align="left">a<br/>&eacute;</p>',
+    ):
+        formatted.check(text)
+    for text in (
+        '<p align="sideways">a</p>',
+        "<a><a>in a link</a></a>",
+        "<table></table>",
+        '<img src="https://a.example/b.png" alt="" width="wide"/>',
+        '<a href="mailto:a@example.org">mail</a>',
+        "<pre><sub>1</sub></pre>",
+    ):
+        with pytest.raises(RequestError) as refused:
+            formatted.check(text)
+        assert refused.value.code == "AWS.MechanicalTurk.XHTMLParseError", text
