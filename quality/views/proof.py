@@ -32,7 +32,8 @@ from quality.services.certificates import document_of, issue_certificate, publis
 from quality.services.sampling import LEAST_AUDIT, answer_item, draw_sample, frame_of, progress_of, unanswered
 from quality.services.scoring import MEASURE_WORDS, in_short
 from quality.showing import item_of
-from quality.views.batches import batch_of, inside, reliability_of
+from quality.views.batches import batch_of, inside
+from quality.views.results import reliability_of
 
 REVIEWER, MANAGER = Membership.Role.REVIEWER, Membership.Role.MANAGER
 #: Sizes whose width is told before a draw, and the accuracy that the telling supposes.

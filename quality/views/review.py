@@ -55,7 +55,8 @@ from quality.showing import (
     review_queue,
     words_of,
 )
-from quality.views.batches import LabelPages, batch_of, inside, why_unsure
+from quality.views.batches import batch_of, inside, why_unsure
+from quality.views.results import LabelPages
 
 QUEUE = 40
 #: Seconds in which a label that was decided is offered to be taken back in passing; on its page it always can.
