@@ -37,7 +37,7 @@ static-checks:
 	$(VENV)/python manage.py makemigrations --check --dry-run
 
 #: make bench    benchmarks, as tables of ratios (BENCH=benchmarks/claim.py for one), and the pace of pages; fails when a limit is broken
-BENCH ?= $(filter-out benchmarks/__init__.py benchmarks/peers.py benchmarks/database.py,$(wildcard benchmarks/*.py))
+BENCH ?= $(filter-out benchmarks/__init__.py benchmarks/peers.py benchmarks/database.py benchmarks/limits.py,$(wildcard benchmarks/*.py))
 bench:
 	@$(BOOTSTRAP) develop
 	@status=0; for each in $(BENCH); do echo "== $$each"; PYTHONPATH=. $(VENV)/python $$each $(ARGS) || status=1; done; \

@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.limits import Verdicts, are_crowds_here, at_least, at_most
 from benchmarks.peers import peer_labels
 from quality.estimators import DawidSkene, HierarchicalDawidSkene, default_estimator
 from quality.estimators.encode import encode
@@ -24,16 +24,16 @@ from tests.support import datasets
 
 FEW = ("rte", "dog", "bluebirds", "temporal", "weather_amt", "face")
 N_GOLD = 50
-LIMITS: dict[str, tuple[Callable[[float, float], bool], float]] = {
-    "mean without gold": (float.__ge__, 83.5),
-    "mean without gold, without ducks": (float.__ge__, 83.3),
-    "mean with gold": (float.__ge__, 85.0),
-    "worst against majority with gold": (float.__ge__, -0.5),
-    "worst against majority at 1 and 2 answers": (float.__ge__, -0.5),
-    "mean calibration error": (float.__le__, 0.04),
-    "worst calibration error": (float.__le__, 0.08),
-    "mean gain in Brier score": (float.__ge__, 0.025),
-    "worst gain in Brier score": (float.__ge__, -0.002),
+LIMITS = {
+    "mean without gold": at_least(83.5),
+    "mean without gold, without ducks": at_least(83.3),
+    "mean with gold": at_least(85.0),
+    "worst against majority with gold": at_least(-0.5),
+    "worst against majority at 1 and 2 answers": at_least(-0.5),
+    "mean calibration error": at_most(0.04),
+    "worst calibration error": at_most(0.08),
+    "mean gain in Brier score": at_least(0.025),
+    "worst gain in Brier score": at_least(-0.002),
 }
 
 
@@ -44,16 +44,15 @@ def main() -> int:
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--json", action="store_true", help="print the figures under limits as one JSON object")
     options = parser.parse_args()
-    if not datasets.ROOT.is_dir():
-        print(f"No data sets in {datasets.ROOT}: set DATASETS_DIR.", file=sys.stderr)
+    if not are_crowds_here():
         return 1
     figures = without_gold(options.without_peers) | at_few_answers(options.draws) | with_gold(options.draws)
-    broken = [name for name, (holds, limit) in LIMITS.items() if not holds(figures[name], limit)]
-    if options.json:
-        print(json.dumps(figures | {"broken": broken}))
+    verdicts = Verdicts(LIMITS)
     for name, value in figures.items():
-        print(f"{'BROKEN' if name in broken else 'holds ':8}{name}: {value:.3f} (limit {LIMITS[name][1]})")
-    return 1 if broken else 0
+        verdicts.say(name, value)
+    if options.json:
+        print(json.dumps(figures | {"broken": verdicts.broken}))
+    return verdicts.exit_code
 
 
 def without_gold(alone: bool) -> dict[str, float]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit, logit
 
+from benchmarks.limits import Verdicts, are_crowds_here, at_least
 from quality.estimators import default_estimator
 from quality.estimators.confidence import by_gold
 from quality.estimators.em import prepare, run
@@ -34,14 +35,14 @@ TAUS = (0.8, 0.85, 0.9, 0.95)
 SETTINGS = ((0.85, 0.005), (0.9, 0.005), (0.95, 0.005), (0.95, 0.002), (0.98, 0.001), (0.98, 0.0003))
 BUDGET_SETS, BUDGET = ("rte", "dog", "bluebirds"), 4
 N_GOLD, R_MIN, STEPS = 50, 2, 6
-LIMITS: dict[str, tuple[Callable[[float, float], bool], float]] = {
-    "saved against fixed majority": (float.__ge__, 0.55),
-    "saved against fixed, own estimator": (float.__ge__, 0.30),
-    "accuracy over tau where tau is reached, worst": (float.__ge__, -0.02),
-    "accuracy over tau of labels as sure, over all sets": (float.__ge__, -0.02),
-    "saved on twin A, own estimator": (float.__ge__, 0.35),
-    "against a lead of 3 votes, worst": (float.__ge__, -0.003),
-    "budget over equal shares, worst": (float.__ge__, 0.02),
+LIMITS = {
+    "saved against fixed majority": at_least(0.55),
+    "saved against fixed, own estimator": at_least(0.30),
+    "accuracy over tau where tau is reached, worst": at_least(-0.02),
+    "accuracy over tau of labels as sure, over all sets": at_least(-0.02),
+    "saved on twin A, own estimator": at_least(0.35),
+    "against a lead of 3 votes, worst": at_least(-0.003),
+    "budget over equal shares, worst": at_least(0.02),
 }
 
 
@@ -282,14 +283,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=60, help="of the comparison with a lead of 3 votes")
     parser.add_argument("--only", default=",".join(SETS))
     options = parser.parse_args()
-    if not datasets.ROOT.is_dir():
-        print(f"No data sets in {datasets.ROOT}: set DATASETS_DIR.", file=sys.stderr)
+    if not are_crowds_here():
         return 1
-    figures = dict(measure(options))
-    broken = [name for name, value in figures.items() if not LIMITS[name][0](value, LIMITS[name][1])]
-    for name, value in figures.items():
-        print(f"{'BROKEN' if name in broken else 'holds ':8}{name}: {value:.3f} (limit {LIMITS[name][1]})")
-    return 1 if broken else 0
+    verdicts = Verdicts(LIMITS)
+    for name, value in dict(measure(options)).items():
+        verdicts.say(name, value)
+    return verdicts.exit_code
 
 
 def measure(options: argparse.Namespace) -> Iterator[tuple[str, float]]:

@@ -21,6 +21,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from benchmarks.limits import Verdicts, are_crowds_here, at_least, at_most
 from quality.estimators import default_estimator
 from quality.estimators.certificate import PPI_ERRORS, audit_interval, ppi_interval
 from quality.estimators.gold import LOOKS, MONITOR_FROM, Monitor, bar_for, monitor, pause_verdict
@@ -33,17 +34,17 @@ FIRST_MEAN, RATE_FROM = 0.75, 10
 #: Answers on the other half from which a worker's accuracy is known.
 KNOWN = 20
 DELIVERED, PARTS, ACCURACIES = (300, 1000, 3000, 10_000), (0.02, 0.1, 0.3, 0.6, 0.9), (0.85, 0.9, 0.95, 0.98, 0.995)
-LIMITS: dict[str, tuple[Callable[[float, float], bool], float]] = {
-    "lost to 30 % copycats, worst set": (float.__le__, 0.03),
-    "lost to 40 % copycats, worst set": (float.__le__, 0.08),
-    "workers paused, worst job": (float.__le__, 0.30),
-    "of those below 1/K + .1 paused": (float.__ge__, 0.60),
-    "of the above-median paused": (float.__le__, 0.05),
-    "steady workers paused within 150": (float.__le__, 0.05),
-    "answers until a fall of .25 is seen": (float.__le__, 35.0),
-    "exact coverage, worst cell": (float.__ge__, 0.945),
-    "exact coverage, mean": (float.__le__, 0.98),
-    "coverage on real sets, worst": (float.__ge__, 0.94),
+LIMITS = {
+    "lost to 30 % copycats, worst set": at_most(0.03),
+    "lost to 40 % copycats, worst set": at_most(0.08),
+    "workers paused, worst job": at_most(0.30),
+    "of those below 1/K + .1 paused": at_least(0.60),
+    "of the above-median paused": at_most(0.05),
+    "steady workers paused within 150": at_most(0.05),
+    "answers until a fall of .25 is seen": at_most(35.0),
+    "exact coverage, worst cell": at_least(0.945),
+    "exact coverage, mean": at_most(0.98),
+    "coverage on real sets, worst": at_least(0.94),
 }
 
 
@@ -54,8 +55,7 @@ def main() -> int:
     parser.add_argument("--audits", type=int, default=2000)
     parser.add_argument("--only", default="copycats,gate,monitor,certificate")
     options = parser.parse_args()
-    if not datasets.ROOT.is_dir():
-        print(f"No data sets in {datasets.ROOT}: set DATASETS_DIR.", file=sys.stderr)
+    if not are_crowds_here():
         return 1
     parts: dict[str, Callable[[], Iterator[tuple[str, float]]]] = {
         "copycats": lambda: copycats(options.seeds),
@@ -63,13 +63,11 @@ def main() -> int:
         "monitor": lambda: monitors(options.seeds),
         "certificate": lambda: certificates(options.audits),
     }
-    is_fine = True
+    verdicts = Verdicts(LIMITS)
     for part in options.only.split(","):
         for name, value in parts[part]():
-            holds, limit = LIMITS[name]
-            is_fine &= holds(float(value), limit)
-            print(f"{'holds ' if holds(float(value), limit) else 'BROKEN':8}{name}: {value:.4f} ({limit})", flush=True)
-    return 0 if is_fine else 1
+            verdicts.say(name, value)
+    return verdicts.exit_code
 
 
 # --- copycats ---------------------------------------------------------------------------------------------------------

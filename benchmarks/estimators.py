@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.limits import Verdicts, are_crowds_here, at_most
 from benchmarks.peers import BENCH_PYTHON, make_environment, output
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def main() -> int:
     """Measure, print, and say by the exit code whether the limits hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="1000000,10000000")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object, too")
     parser.add_argument("--measure", choices=("iteration", "fit", "default"), help=argparse.SUPPRESS)
     parser.add_argument("--columns", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -75,28 +76,21 @@ def main() -> int:
         print(json.dumps(measures[options.measure](options.columns)))
         return 0
     found = [run(int(size)) for size in options.sizes.split(",")]
-    fits, belief = whole_fits(), measure_belief()
-    broken = [f"{one['answers']:.0e} {name}" for one in found for name in broken_limits(one)]
-    if fits and float(np.median(list(fits.values()))) > FITS:
-        broken.append("whole fits")
-    if belief > BELIEF_MS:
-        broken.append("belief")
-    if options.json:
-        print(json.dumps({"sizes": found, "fits": fits, "belief_ms": belief, "broken": broken}))
-        return 1 if broken else 0
+    fits, belief, verdicts = whole_fits(), measure_belief(), Verdicts()
     for one in found:
         print(table(one))
     for name, ratio in fits.items():
         print(f"whole fit, {name}: {1 / ratio:.0f} times as fast as crowd-kit")
-    print(f"belief about one item after an answer: {belief:.3f} ms")
-    print(f"broken limits: {', '.join(broken)}" if broken else "within all limits")
-    return 1 if broken else 0
-
-
-def broken_limits(found: dict[str, float]) -> list[str]:
-    limits = {"ratio": RATIOS.get(int(found["answers"]), 0.1)}
-    limits |= LIMITS if found["answers"] == 1_000_000 else {}
-    return [name for name, limit in limits.items() if found[name] > limit]
+    for one in found:
+        limits = {"ratio": RATIOS.get(int(one["answers"]), 0.1)} | (LIMITS if one["answers"] == 1_000_000 else {})
+        for name, limit in limits.items():
+            verdicts.say(f"{one['answers']:.0e} answers, {name}", one[name], at_most(limit))
+    if fits:
+        verdicts.say("whole fits, ratio", float(np.median(list(fits.values()))), at_most(FITS))
+    verdicts.say("belief about one item after an answer, ms", belief, at_most(BELIEF_MS))
+    if options.json:
+        print(json.dumps({"sizes": found, "fits": fits, "belief_ms": belief, "broken": verdicts.broken}))
+    return verdicts.exit_code
 
 
 def whole_fits() -> dict[str, float]:
@@ -104,7 +98,7 @@ def whole_fits() -> dict[str, float]:
     from quality.estimators import DawidSkene
     from tests.support import datasets
 
-    if not datasets.ROOT.is_dir():
+    if not are_crowds_here():
         return {}
     sets = {name: datasets.load(name) for name in datasets.CATEGORICAL}
     with tempfile.TemporaryDirectory() as folder:

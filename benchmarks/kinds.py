@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.limits import Verdicts, are_crowds_here, at_least, at_most
 from benchmarks.peers import BENCH_PYTHON, make_environment, output
 from quality.estimators import BoxConsensus, BradleyTerry, RobustMean, SequenceConsensus, TextConsensus
 from quality.estimators.boxes import box_matches
@@ -41,26 +42,20 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=300, help="transcripts of the first so many")
     parser.add_argument("--without-peers", action="store_true")
     options = parser.parse_args()
-    if not datasets.ROOT.is_dir():
-        print(f"No data sets in {datasets.ROOT}: set DATASETS_DIR.", file=sys.stderr)
+    if not are_crowds_here():
         return 1
-    is_fine = True
+    verdicts = Verdicts()
     ours, votes = transcripts(options.clips)
     limit = 0.072 if options.without_peers else rover(options.clips)
-    is_fine &= said(f"transcripts of {options.clips} clips, word error rate", ours, "crowd-kit's ROVER", limit, -1)
-    print(f"         the same without weights of workers: {votes:.4f}")
-    is_fine &= said("boxes, F1 at IoU .5", boxes_f1(), "limit", 0.92)
-    is_fine &= said("names, span F1", span_f1(), "a Dawid-Skene a token", 0.767)
+    words = f"transcripts of {options.clips} clips, word error rate"
+    verdicts.say(words, ours, at_most(limit), "crowd-kit's ROVER")
+    print(f"        the same without weights of workers: {votes:.4f}")
+    verdicts.say("boxes, F1 at IoU .5", boxes_f1(), at_least(0.92))
+    verdicts.say("names, span F1", span_f1(), at_least(0.767), "a Dawid-Skene a token")
     ours, mean = affect_error()
-    is_fine &= said("feelings, mean absolute error", ours, "the mean's", mean + 1e-9, -1)
-    is_fine &= said("pairs held out, accuracy", pair_accuracy(), "limit", 0.82)
-    return 0 if is_fine else 1
-
-
-def said(name: str, value: float, beside: str, limit: float, sign: int = 1) -> bool:
-    is_fine = sign * (value - limit) >= 0
-    print(f"{'holds ' if is_fine else 'BROKEN':8} {name}: {value:.4f} ({beside} {limit:.4f})", flush=True)
-    return is_fine
+    verdicts.say("feelings, mean absolute error", ours, at_most(mean + 1e-9), "the mean's")
+    verdicts.say("pairs held out, accuracy", pair_accuracy(), at_least(0.82))
+    return verdicts.exit_code
 
 
 def columns(table: Sequence[dict[str, str]], read=str) -> tuple[list, list, list]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -94,15 +94,21 @@ class Twin:
         True class of items 0..I-1.
     spammers, copycats : ndarray of bool, shape (W,)
     hard : ndarray of bool, shape (I,)
+        Empty, as the two before, where nobody kept account of it.
     """
 
     items: np.ndarray
     workers: np.ndarray
     labels: np.ndarray
     truth: np.ndarray
-    spammers: np.ndarray
-    copycats: np.ndarray
-    hard: np.ndarray
+    spammers: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    copycats: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    hard: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Items, workers and labels (N,), and the truth (I,)."""
+        return self.items, self.workers, self.labels, self.truth
 
     def accuracy(self, model: Any, but: Any = ()) -> float:
         """Share of a fitted model's labels that are right; items in `but` are not scored."""

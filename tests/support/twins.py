@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from quality.estimators.em import Setup, prepare
 from quality.estimators.encode import encode, encode_gold
 from quality.estimators.expectation import default_pattern
-from quality.simulation import crowds
-from quality.simulation.crowds import one_coin, say, two_coin, uniform_gold
+from quality.simulation.crowds import Twin, one_coin, say, twin, two_coin, uniform_gold
 
 __all__ = ["Twin", "crowd", "inverted_crowd", "one_coin", "say", "setup_of", "twin", "two_coin", "uniform_gold"]
-
-
-class Twin(NamedTuple):
-    """Judgments as columns, and the true class of items 0..I-1."""
-
-    items: np.ndarray
-    workers: np.ndarray
-    labels: np.ndarray
-    truth: np.ndarray
-
-    def accuracy(self, model) -> float:
-        return float((model.labels_ == self.truth[model.items_]).mean())
-
-
-def twin(name: str, redundancy: int, seed: int, n_items: int = 1500, n_workers: int = 100) -> Twin:
-    """A twin of the product's own: "A" spammers, "B" skewed, "C" opposite biases, "D" hard items with a lure."""
-    drawn = crowds.twin(name, redundancy, seed, n_items, n_workers)
-    return Twin(drawn.items, drawn.workers, drawn.labels, drawn.truth)
 
 
 def crowd(n_items: int = 300, n_workers: int = 9, redundancy: int = 4, n_classes: int = 3, seed: int = 2) -> Twin:

@@ -79,7 +79,7 @@ def first_answers(item, redundancy, rng):
 
 
 def test_half_weights_on_doubled_answers_change_nothing():
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
 
     one = HierarchicalDawidSkene().fit(items, workers, labels)
     other = HierarchicalDawidSkene().fit(
@@ -90,7 +90,7 @@ def test_half_weights_on_doubled_answers_change_nothing():
 
 
 def test_one_more_agreeing_good_worker_never_lowers_the_label():
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     fit = run(setup_of(items, workers, labels))
     answers = encode(items, workers, labels)
     label = fit.posterior.argmax(axis=1)
@@ -105,7 +105,7 @@ def test_one_more_agreeing_good_worker_never_lowers_the_label():
 
 
 def test_the_objective_never_falls_while_the_pool_is_held():
-    items, workers, labels, truth = crowd(n_classes=4)
+    items, workers, labels, truth = crowd(n_classes=4).columns
     setup = replace(setup_of(items, workers, labels, uniform_gold(truth, 10, 0) | {0: [0, 1]}), guard=False)
 
     fit = run(setup, pooled=run(setup).pooled, max_rounds=80, must_settle=False)
@@ -193,7 +193,7 @@ def test_an_unknown_gold_sample_is_refused():
 
 
 def test_a_part_of_the_graph_that_is_too_small_uses_the_pool():
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     apart_items, apart_workers = np.repeat([900, 901, 902], 2), np.tile([700, 701], 3)
 
     model = HierarchicalDawidSkene().fit(
@@ -206,7 +206,7 @@ def test_a_part_of_the_graph_that_is_too_small_uses_the_pool():
 
 
 def test_twenty_gold_answers_can_confirm_an_inversion():
-    items, workers, labels, truth = inverted_crowd()
+    items, workers, labels, truth = inverted_crowd().columns
     gold = {int(item): int(truth[item]) for item in np.arange(300)}
 
     model = HierarchicalDawidSkene().fit(items, workers, labels, gold=gold)
@@ -220,14 +220,14 @@ def test_inverters_do_little_harm(share):
     """Reference .946 and .932 (majority .852 and .768)."""
     accuracy = []
     for seed in range(5):
-        items, workers, labels, truth = inverted_crowd(seed, n_items=1500, share=share)
+        items, workers, labels, truth = inverted_crowd(seed, n_items=1500, share=share).columns
         accuracy.append((HierarchicalDawidSkene().fit(items, workers, labels).labels_ == truth).mean())
 
     assert np.mean(accuracy) >= 0.92
 
 
 def test_a_collapse_falls_back_to_the_pool(monkeypatch):
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     vanish_once = iter([True, False])
     monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: next(vanish_once))
 
@@ -308,7 +308,7 @@ def test_many_flips_ask_for_an_audit():
 
 
 def test_a_fit_that_does_not_settle_fails_loudly(monkeypatch):
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     monkeypatch.setattr(em_module, "TOLERANCE", -1.0)
 
     with pytest.raises(NumericError, match="not settled after 300 rounds"):
@@ -316,7 +316,7 @@ def test_a_fit_that_does_not_settle_fails_loudly(monkeypatch):
 
 
 def test_a_fit_that_is_not_finite_fails_loudly(monkeypatch):
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     monkeypatch.setattr(em_module, "evidence", lambda answers, logs: np.full((300, 3), np.nan))
 
     with pytest.raises(NumericError):

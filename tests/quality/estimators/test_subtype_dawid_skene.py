@@ -114,7 +114,7 @@ def test_ability_orders_workers():
 
 
 def test_an_item_with_one_answer_keeps_its_vote():
-    items, workers, labels, _ = crowd(redundancy=1)
+    items, workers, labels, _ = crowd(redundancy=1).columns
 
     model = SubtypeDawidSkene().fit(items, workers, labels)
 
@@ -122,7 +122,7 @@ def test_an_item_with_one_answer_keeps_its_vote():
 
 
 def test_leave_one_item_out_equals_doing_it_by_hand():
-    items, workers, labels, _ = crowd(n_items=120)
+    items, workers, labels, _ = crowd(n_items=120).columns
     setup = setup_of(items, workers, labels)
     fit = run_kinds(setup, 2)
     found = fit.parameters
@@ -141,7 +141,7 @@ def test_leave_one_item_out_equals_doing_it_by_hand():
 
 
 def test_the_joint_of_a_fit_is_its_posterior():
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     setup = setup_of(items, workers, labels)
     fit = run_kinds(setup, 3)
 

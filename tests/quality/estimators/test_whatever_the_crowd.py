@@ -13,7 +13,7 @@ def method(request):
 
 
 def test_the_order_of_answers_changes_no_byte(method):
-    items, workers, labels, truth = crowd()
+    items, workers, labels, truth = crowd().columns
     gold = uniform_gold(truth, 30, seed=0)
     shuffled = np.random.default_rng(1).permutation(len(items))
 
@@ -29,7 +29,7 @@ def test_the_order_of_answers_changes_no_byte(method):
 
 
 def test_renaming_items_and_workers_changes_nothing(method):
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     rename_items, rename_workers = np.random.default_rng(2).permutation(300), np.random.default_rng(3).permutation(9)
 
     one = method().fit(items, workers, labels)
@@ -41,7 +41,7 @@ def test_renaming_items_and_workers_changes_nothing(method):
 
 
 def test_renaming_classes_renames_the_answer(method):
-    items, workers, labels, truth = crowd()
+    items, workers, labels, truth = crowd().columns
     rename = np.array([2, 0, 1])
     gold = uniform_gold(truth, 30, seed=0)
 
@@ -66,7 +66,7 @@ def test_results_are_finite_and_sum_to_one_on_odd_crowds(method):
 
 
 def test_gold_items_are_delivered_as_known(method):
-    items, workers, labels, truth = crowd()
+    items, workers, labels, truth = crowd().columns
     gold = uniform_gold(truth, 40, 0) | {0: int((labels[0] + 1) % 3)}
 
     model = method(gold_sample="random").fit(items, workers, labels, gold=gold)
@@ -76,7 +76,7 @@ def test_gold_items_are_delivered_as_known(method):
 
 
 def test_adversaries_carry_no_information(method):
-    items, workers, labels, truth = inverted_crowd()
+    items, workers, labels, truth = inverted_crowd().columns
 
     model = method().fit(items, workers, labels)
 
@@ -88,7 +88,7 @@ def test_adversaries_carry_no_information(method):
 
 
 def test_a_second_collapse_delivers_the_votes(method, monkeypatch):
-    items, workers, labels, _ = crowd()
+    items, workers, labels, _ = crowd().columns
     monkeypatch.setattr("quality.estimators.guards.is_collapsed", lambda *_: True)
 
     model = method().fit(items, workers, labels)
