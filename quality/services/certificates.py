@@ -383,7 +383,7 @@ def _expected(ground: Ground) -> dict[str, Any]:
     if len(known) < len(stated):
         missing["expected_score"] = f"{len(stated) - len(known)} labels have none. {ONE_ANSWER}"
     return {
-        "expected_score": _round(np.mean(known)) if known else None,
+        "expected_score": _round(float(np.mean(known))) if known else None,
         "without_expected_score": len(stated) - len(known),
         "is_calibrated": bool(ground.run.report.get("calibration", {}).get("is_calibrated")),
         "undefined": missing,
