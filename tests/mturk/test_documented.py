@@ -341,3 +341,32 @@ def test_operations_without_output_answer_nothing_more(client, create_hit, work_
         ]
         == []
     )
+
+
+def test_the_run_that_the_documentation_tells_of(client, create_hit, counts_of, work_on):
+    """Five assignments, from new to approved."""
+    hit = create_hit(MaxAssignments=5, Reward="0.01")
+    assert counts_of(hit) == ("Assignable", 5, 0, 0)
+    held = [work_on(hit) for _ in range(3)]
+    assert counts_of(hit) == ("Assignable", 2, 3, 0)
+    held += [work_on(hit) for _ in range(2)]
+    for place in held[:2]:
+        submit(assignment=place, raw=answers.body_of([("q", "a")]))
+    assert counts_of(hit) == ("Unassignable", 0, 3, 0)
+    return_place(assignment=held[2], reason="other")
+    assert counts_of(hit) == ("Assignable", 1, 2, 0)
+    for place in (*held[3:], work_on(hit)):
+        submit(assignment=place, raw=answers.body_of([("q", "a")]))
+    assert counts_of(hit) == ("Reviewable", 0, 0, 0)
+    assert client.list_reviewable_hits()["NumResults"] == 1
+    for one in client.list_assignments_for_hit(HITId=hit["HITId"])["Assignments"]:
+        client.approve_assignment(AssignmentId=one["AssignmentId"])
+    assert counts_of(hit) == ("Reviewable", 0, 0, 5)
+    client.create_additional_assignments_for_hit(HITId=hit["HITId"], NumberOfAdditionalAssignments=1)
+    assert counts_of(hit) == ("Assignable", 1, 0, 5)
+
+
+def test_what_is_kept_ready_is_not_reviewable(client, create_hit, make_worker):
+    create_hit()
+    accept_ahead(worker=make_worker(), batch=Batch.objects.get())
+    assert client.list_reviewable_hits()["HITs"] == []
