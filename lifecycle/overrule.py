@@ -18,7 +18,8 @@ from marketplace.models import Batch, Hit
 from marketplace.schema import CANT_TELL, NA, Judged, Question
 from marketplace.schema.kinds import Refused
 from marketplace.selectors import design_of
-from quality.models import Belief, Overruling, Sample, SampleItem
+from quality.models import Belief, Overruling
+from quality.selectors import how_chosen
 from quality.services import judgments
 from quality.services.certificates import doubt
 
@@ -90,7 +91,7 @@ def _read(batch: Batch, name: str, part: str, answer: Any) -> tuple[Question, li
 
 
 def _put(belief: Belief, judged: Judged, question: Question, answer: Any, by: Any, reason: str) -> Overruling:
-    chosen, inclusion = _how_chosen(belief)
+    chosen, inclusion = how_chosen(belief)
     before = {
         "label": belief.label,
         "value": belief.value,
@@ -119,19 +120,6 @@ def _put(belief: Belief, judged: Judged, question: Question, answer: Any, by: An
         chosen=chosen,
         inclusion=inclusion,
     )
-
-
-def _how_chosen(belief: Belief) -> tuple[str, float | None]:
-    """By which rule this label came before a person, and with what probability: every disputed one is in the queue."""
-    drawn = SampleItem.objects.filter(
-        sample__purpose=Sample.Purpose.REVIEW, sample__question=belief.question, hit=belief.hit_id, part=belief.part
-    )
-    inclusion = drawn.order_by("-pk").values_list("inclusion", flat=True).first()
-    if inclusion is not None:
-        return Overruling.Chosen.DRAWN, inclusion
-    if belief.state == Belief.State.DISPUTED:
-        return Overruling.Chosen.DISPUTED, 1.0
-    return Overruling.Chosen.FREE, None
 
 
 def _lift(belief: Belief, by: Any) -> Overruling:

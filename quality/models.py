@@ -47,6 +47,11 @@ class GoldQuestion(models.Model):
     limit = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="Openings after which it retired; empty while it is in work."
     )
+    #: Where a review came upon the item because of the answers that it had: those say nothing of who gave them.
+    chosen = models.CharField(
+        max_length=10, blank=True, default="", db_default="", help_text="As `Overruling.chosen`; empty: no review did."
+    )
+    inclusion = models.FloatField(null=True, blank=True, help_text="With what probability the review came upon it.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

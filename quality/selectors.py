@@ -14,7 +14,16 @@ from marketplace.schema import KINDS, Schema, schema_of
 from marketplace.selectors import design_of
 from quality.estimators.gold import Bar, bar_for
 from quality.estimators.intervals import beta_interval
-from quality.models import Belief, Contest, Flag, GoldQuestion, WorkerReliability
+from quality.models import (
+    Belief,
+    Contest,
+    Flag,
+    GoldQuestion,
+    Overruling,
+    Sample,
+    SampleItem,
+    WorkerReliability,
+)
 
 # --- gold -------------------------------------------------------------------------------------------------------------
 
@@ -106,6 +115,34 @@ def believed_keys(hit: Hit) -> dict[str, Any]:
         else:
             keys.setdefault(question.name, {})[belief.part] = one
     return keys
+
+
+# --- how a label came before a person ---------------------------------------------------------------------------------
+
+
+def how_chosen(belief: Belief) -> tuple[str, float | None]:
+    """By which rule a label comes before a person, and with what probability: every disputed one is in the queue."""
+    drawn = SampleItem.objects.filter(
+        sample__purpose=Sample.Purpose.REVIEW, sample__question=belief.question, hit=belief.hit_id, part=belief.part
+    )
+    inclusion = drawn.order_by("-pk").values_list("inclusion", flat=True).first()
+    if inclusion is not None:
+        return Overruling.Chosen.DRAWN, inclusion
+    if belief.state == Belief.State.DISPUTED:
+        return Overruling.Chosen.DISPUTED, 1.0
+    return Overruling.Chosen.FREE, None
+
+
+def how_reviewed(hit: Hit) -> tuple[str, float | None]:
+    """How a review came upon this item, with what probability; ("", None) where none did.
+
+    A random audit is no review: it does not ask what the answers are.
+    """
+    ruled = Overruling.objects.filter(hit=hit).order_by("question", "part", "-pk").distinct("question", "part")
+    found = [(row.chosen, row.inclusion) for row in ruled if not row.is_lifted]
+    doubtful = Belief.objects.filter(hit=hit).exclude(state=Belief.State.OVERRULED).order_by("question", "part")
+    found += [chosen for chosen in map(how_chosen, doubtful) if chosen[0] != Overruling.Chosen.FREE]
+    return found[0] if found else ("", None)
 
 
 def open_contests(project: Project) -> QuerySet[Contest]:

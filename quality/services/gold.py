@@ -20,6 +20,7 @@ from marketplace.schema.kinds import Refused
 from marketplace.selectors import design_of
 from quality.estimators.grading import Grade, grade
 from quality.models import GoldQuestion, GoldScore
+from quality.selectors import how_reviewed
 from quality.services.exposure import open_in_lane, openings_of
 
 #: Question -> {"accept": [values]}; for a question asked of parts: question -> part -> {"accept": [values]}.
@@ -91,6 +92,9 @@ def mark_as_gold(
     It is shown on only as far as the exposure law allows: one that was seen often enough scores what it has and is
     retired. Pool `audit`: its key is known, workers are not scored by it, and it goes on as an ordinary HIT.
 
+    Where a review came upon it because its answers were in doubt, these answers are graded and do not count: who errs
+    is found there more often than elsewhere.
+
     Raises
     ------
     Invalid
@@ -106,10 +110,13 @@ def mark_as_gold(
     if GoldQuestion.objects.filter(hit=hit).exists():
         raise Conflict("This HIT has a key already. Change that key instead.", code="already_gold")
     schema = design_of(hit.batch).schema
+    chosen, inclusion = how_reviewed(hit)
     gold = GoldQuestion.objects.create(
         project=hit.batch.project,
         hit=hit,
         pool=pool,
+        chosen=chosen,
+        inclusion=inclusion,
         keys=read_keys(schema, keys),
         explanation=explanation,
         tags=list(tags),
@@ -266,10 +273,15 @@ def grade_answers(
                     answer=answer,
                     score=graded.score,
                     passed=graded.passed,
-                    counts=gold.state != GoldQuestion.State.SUSPENDED,
+                    counts=gold.state != GoldQuestion.State.SUSPENDED and not _led_to(gold, answer),
                 )
             )
     return scores
+
+
+def _led_to(gold: GoldQuestion, answer: Answer) -> bool:
+    """Whether this answer is among those for which a review came upon the item."""
+    return bool(gold.chosen) and answer.final_at is not None and answer.final_at <= gold.created_at
 
 
 def save_scores(scores: Sequence[GoldScore]) -> list[GoldScore]:

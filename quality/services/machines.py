@@ -235,10 +235,11 @@ def answer_of(schema: Schema, words: Iterable[Word]) -> dict[str, Any]:
 # --- what checks found ------------------------------------------------------------------------------------------------
 
 # Where the answer is known for certain: hidden questions with a key that a person gave, and answered random audits.
-# Labels that somebody overruled are not among them: they came up because they were doubtful.
+# Labels that somebody overruled are not among them, nor known answers that a review of doubtful labels led to.
 KEYS = """
 SELECT g.hit_id, h.batch_id, g.keys::text FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
 WHERE g.project_id = %(project)s AND g.pool = 'test' AND g.state IN ('active', 'retired') AND NOT g.is_soft
+  AND g.chosen = ''
   AND EXISTS (SELECT FROM quality_prediction p WHERE p.hit_id = g.hit_id AND p.version_id = %(version)s)
 """
 

@@ -219,10 +219,10 @@ def _items_by_key(log: Log) -> dict[tuple[int, str], int]:
 
 
 def _truth(batch: Batch, question: Question, log: Log) -> dict[int, set[int]]:
-    """Known answers in work, and random audits: what people say is right."""
+    """Known answers in work, and random audits: what people say is right; not what a review of doubts found."""
     found: dict[int, set[int]] = {}
     by_key = _items_by_key(log)
-    golds = GoldQuestion.objects.filter(hit__batch=batch, is_soft=False).exclude(state="suspended")
+    golds = GoldQuestion.objects.filter(hit__batch=batch, is_soft=False, chosen="").exclude(state="suspended")
     for hit, keys in golds.values_list("hit_id", "keys"):
         key = keys.get(question.name) or {}
         for part in log.parts:

@@ -407,8 +407,8 @@ def review_gold(request: HttpRequest, requester: Requester, batch_id: uuid.UUID)
         raise Http404
     try:
         keys = {name: {"accept": [request.POST.get("label", "")]}}
-        known.mark(hit=hit, keys=keys, explanation=request.POST.get("explanation", "")[:1000], by=request.user)
-        messages.success(request, _("It is a known answer now. Workers who answered it are scored by it."))
+        marked = known.mark(hit=hit, keys=keys, explanation=request.POST.get("explanation", "")[:1000], by=request.user)
+        messages.success(request, _whom_it_scores(marked))
     except DomainError as refusal:
         tell(request, refusal)
     return _back(request, batch)
@@ -559,7 +559,15 @@ def _open_item(hit: Hit, request: HttpRequest) -> str:
 
 
 def _confirm_item(hit: Hit, request: HttpRequest) -> str:
-    known.promote(hit=hit, by=request.user)
+    return _whom_it_scores(known.promote(hit=hit, by=request.user))
+
+
+def _whom_it_scores(marked: GoldQuestion) -> str:
+    if marked.chosen:
+        return _(
+            "It is a known answer now. It came up because its answers were in doubt, so only those that are still to "
+            "come count for their workers."
+        )
     return _("It is a known answer now. Workers who answered it are scored by it.")
 
 
