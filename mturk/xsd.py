@@ -15,7 +15,11 @@ def mistake_in(root: etree._Element, name: str) -> str:
     """What the schema `name` forbids in `root`; empty where it allows all of it."""
     schema = _schema(name)
     with _alone:  # a schema keeps the mistakes that it found last
-        return "" if schema.validate(root) else str(schema.error_log[0].message)
+        try:
+            schema.assertValid(root)
+        except etree.DocumentInvalid as error:
+            return str(error)
+    return ""
 
 
 @cache

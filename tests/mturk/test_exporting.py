@@ -106,4 +106,4 @@ def test_a_layout_is_found_by_its_id_on_the_page_of_keys(requester, layout, make
     page = pages.get(reverse("access_keys")).content.decode()
 
     assert ids.written(layout.public_id) in page and ids.written(strangers.public_id) not in page
-    assert page.count('<dd class="id">') == 1
+    assert page.count('<span class="id">') == 1
