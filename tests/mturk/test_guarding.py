@@ -14,6 +14,8 @@ from marketplace.rules import Rules
 from marketplace.selectors import known_projects, offered_to
 from marketplace.services.choosing import save_search
 from mturk import ids
+from tests.mturk.conftest import QUESTION
+from tests.mturk.frames_site import FILE, form_question
 from users.models import Notice
 from workers_app.models import Grant, Qualification
 
@@ -258,3 +260,26 @@ def test_a_rule_says_what_it_guards(make_batch, make_worker):
     assert hidden in offered_to(make_worker(country="DE"))
     assert hidden not in offered_to(make_worker(country="FR"))
     assert Batch.objects.get(pk=hidden.pk).hidden_by == [{**asks, "guards": "discover"}]
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "shows"),
+    [
+        (QUESTION, "/x/", "tasks.example.org"),
+        (form_question(FILE), "/f/", "Scan"),
+    ],
+)
+def test_every_kind_can_be_looked_at(question, path, shows, create_hit, skill, make_worker, pages, settings):
+    settings.FRAME_ORIGIN = "http://frames.example"
+    asks = {"QualificationTypeId": skill, "Comparator": "Exists"}
+    create_hit(QualificationRequirements=[asks], Question=question)
+
+    text = page_of(pages, make_worker(), "work_look", Batch.objects.get().public_id).content.decode()
+    address = re.search(r'src="http://frames\.example([^"]+)"', text)[1].replace("&amp;", "&")
+    page = pages.get(address, headers={"host": "frames.example"})
+
+    assert address.startswith(path) and page.status_code == 200
+    assert shows in page.content.decode() and "ASSIGNMENT_ID_NOT_AVAILABLE" in page.content.decode()
+    assert pages.get(address, headers={"host": "frames.example"}).status_code == 200
+    pages.logout()
+    assert pages.get(address, headers={"host": "frames.example"}).status_code == 404
