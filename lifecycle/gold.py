@@ -24,10 +24,13 @@ from quality.services.healing import begin_for_key
 
 @transaction.atomic
 def mark(
-    *, hit: Hit, keys: Mapping[str, Any], explanation: str = "", tags: Sequence[str] = (), pool: str = "test", by: Any
-) -> GoldQuestion:
-    """A person knows the answer of this HIT. Raises as `mark_as_gold`."""
-    marked = gold.mark_as_gold(hit=hit, keys=keys, explanation=explanation, tags=tags, pool=pool)
+    *, hit: Hit, keys: Mapping[str, Any], explanation: str = "", tags: Sequence[str] = (), pool: str = "test", by: Any,
+    in_review: bool = False,
+) -> GoldQuestion:  # fmt: skip
+    """A person knows the answer of this HIT, and came upon it `in_review`, or otherwise. Raises as `mark_as_gold`."""
+    marked = gold.mark_as_gold(
+        hit=hit, keys=keys, explanation=explanation, tags=tags, pool=pool, in_review=in_review
+    )  # fmt: skip
     _learn_again(marked)
     audit.record(act="gold.mark", subject=f"hit:{hit.pk}", actor=by, keys=marked.keys, pool=pool)
     return marked
@@ -45,7 +48,7 @@ def promote(*, hit: Hit, by: Any) -> GoldQuestion:
     keys = believed_keys(hit)
     if not keys:
         raise Conflict("There is no consensus on this HIT to confirm. Give the key yourself.", code="no_consensus")
-    return mark(hit=hit, keys=keys, by=by)
+    return mark(hit=hit, keys=keys, by=by, in_review=True)
 
 
 @transaction.atomic

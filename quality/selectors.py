@@ -133,15 +133,18 @@ def how_chosen(belief: Belief) -> tuple[str, float | None]:
     return Overruling.Chosen.FREE, None
 
 
-def how_reviewed(hit: Hit) -> tuple[str, float | None]:
+def how_reviewed(hit: Hit, *, in_review: bool) -> tuple[str, float | None]:
     """How a review came upon this item, with what probability; ("", None) where none did.
 
-    A random audit is no review: it does not ask what the answers are.
+    `in_review`: it is before a person who reviews now. That it is in dispute alone says nothing of how it was chosen:
+    of items chosen otherwise, leaving out those in dispute would be as wrong as looking at nothing else. A random audit
+    is no review: it does not ask what the answers are.
     """
     ruled = Overruling.objects.filter(hit=hit).order_by("question", "part", "-pk").distinct("question", "part")
     found = [(row.chosen, row.inclusion) for row in ruled if not row.is_lifted]
-    doubtful = Belief.objects.filter(hit=hit).exclude(state=Belief.State.OVERRULED).order_by("question", "part")
-    found += [chosen for chosen in map(how_chosen, doubtful) if chosen[0] != Overruling.Chosen.FREE]
+    if in_review:
+        others = Belief.objects.filter(hit=hit).exclude(state=Belief.State.OVERRULED).order_by("question", "part")
+        found += [chosen for chosen in map(how_chosen, others) if chosen[0] != Overruling.Chosen.FREE]
     return found[0] if found else ("", None)
 
 

@@ -86,6 +86,7 @@ def mark_as_gold(
     explanation: str = "",
     tags: Sequence[str] = (),
     pool: str = "test",
+    in_review: bool = False,
 ) -> GoldQuestion:
     """Make gold of a HIT that is in work already, or finished. Answers it has are scored; the rest stays as it is.
 
@@ -110,7 +111,7 @@ def mark_as_gold(
     if GoldQuestion.objects.filter(hit=hit).exists():
         raise Conflict("This HIT has a key already. Change that key instead.", code="already_gold")
     schema = design_of(hit.batch).schema
-    chosen, inclusion = how_reviewed(hit)
+    chosen, inclusion = how_reviewed(hit, in_review=in_review)
     gold = GoldQuestion.objects.create(
         project=hit.batch.project,
         hit=hit,

@@ -407,7 +407,8 @@ def review_gold(request: HttpRequest, requester: Requester, batch_id: uuid.UUID)
         raise Http404
     try:
         keys = {name: {"accept": [request.POST.get("label", "")]}}
-        marked = known.mark(hit=hit, keys=keys, explanation=request.POST.get("explanation", "")[:1000], by=request.user)
+        explanation = request.POST.get("explanation", "")[:1000]
+        marked = known.mark(hit=hit, keys=keys, explanation=explanation, by=request.user, in_review=True)
         messages.success(request, _whom_it_scores(marked))
     except DomainError as refusal:
         tell(request, refusal)

@@ -1,6 +1,7 @@
 """Known answers that a review of doubtful labels led to say nothing of those whose answers were in doubt."""
 
 import pytest
+from django.urls import reverse
 
 from lifecycle.accept import accept_named
 from lifecycle.gold import mark
@@ -48,7 +49,7 @@ def test_answers_for_which_an_item_came_up_do_not_count_and_later_ones_do(disput
     hit, _workers = disputed
     owner = hit.batch.project.requester.memberships.get().user
 
-    marked = mark(hit=hit, keys={"digit": "one"}, by=owner)
+    marked = mark(hit=hit, keys={"digit": "one"}, by=owner, in_review=True)
     later = make_worker()
     answer(later, Hit.objects.get(pk=hit.pk), digit="zero")
 
@@ -60,9 +61,29 @@ def test_answers_for_which_an_item_came_up_do_not_count_and_later_ones_do(disput
     assert told == {later.pk: 1}
 
 
+def test_a_key_that_somebody_knew_anyway_counts_in_dispute_or_not(disputed):
+    hit, _workers = disputed
+
+    marked = mark(hit=hit, keys={"digit": "one"}, by=hit.batch.project.requester.memberships.get().user)
+
+    assert marked.chosen == ""
+    assert GoldScore.objects.filter(counts=True).count() == 2
+
+
+def test_the_review_page_says_whom_it_scores(disputed, client):
+    hit, _workers = disputed
+    client.force_login(hit.batch.project.requester.memberships.get().user)
+    form = {"item": hit.data_row.public_id, "question": "digit", "label": "one"}
+
+    page = client.post(reverse("review_gold", args=[hit.batch.public_id]), form, follow=True)
+
+    assert GoldQuestion.objects.get().chosen == "disputed"
+    assert "only those that are still to come count" in page.content.decode()
+
+
 def test_a_corrected_key_does_not_make_them_count(disputed):
     hit, _workers = disputed
-    marked = mark(hit=hit, keys={"digit": "one"}, by=hit.batch.project.requester.memberships.get().user)
+    marked = mark(hit=hit, keys={"digit": "one"}, by=hit.batch.project.requester.memberships.get().user, in_review=True)
 
     correct_key(gold=marked, keys={"digit": "zero"})
     run_clock()
@@ -100,7 +121,7 @@ def test_a_label_drawn_for_review_keeps_its_probability(finished):
     sample = draw_sample(batch=done.batch, size=10, by=done.owner, purpose=Sample.Purpose.REVIEW)
     item = sample.items.order_by("confidence").first()
 
-    marked = mark(hit=item.hit, keys={"digit": done.word(item.hit_id)}, by=done.owner)
+    marked = mark(hit=item.hit, keys={"digit": done.word(item.hit_id)}, by=done.owner, in_review=True)
 
     assert (marked.chosen, marked.inclusion) == ("drawn", item.inclusion)
     assert 10 / 40 < item.inclusion <= 1  # doubtful ones come more often than by a uniform draw
@@ -114,7 +135,7 @@ def test_an_item_of_a_random_audit_counts(finished):
     item = sample.items.first()
     answer_item(item=item, answer=done.word(item.hit_id), by=done.owner)
 
-    marked = mark(hit=item.hit, keys={"digit": done.word(item.hit_id)}, by=done.owner)
+    marked = mark(hit=item.hit, keys={"digit": done.word(item.hit_id)}, by=done.owner, in_review=True)
 
     assert marked.chosen == ""
     assert GoldScore.objects.filter(gold=marked, counts=True).count() == 5
@@ -122,7 +143,7 @@ def test_an_item_of_a_random_audit_counts(finished):
 
 def test_machines_are_not_checked_against_them(disputed):
     hit, _workers = disputed
-    marked = mark(hit=hit, keys={"digit": "one"}, by=hit.batch.project.requester.memberships.get().user)
+    marked = mark(hit=hit, keys={"digit": "one"}, by=hit.batch.project.requester.memberships.get().user, in_review=True)
     version = MachineVersion.objects.create(machine=Machine.objects.create(project=marked.project, name="a model"))
     Prediction.objects.create(version=version, hit=hit, question="digit", label=1, score=0.9)
 
