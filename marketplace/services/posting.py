@@ -40,7 +40,7 @@ from payments.services.escrow import Purse, put_aside
 
 LARGEST_UPLOAD = 2 * 1024**3
 #: Places a HIT can have at most, and HITs that one request changes at most.
-MOST_PLACES = 1000
+MOST_PLACES = 10_000
 MOST_HITS_AT_ONCE = 20_000
 #: End of a refusal, where the same refusal in the middle of long work says what was done before.
 UNCHANGED = " Nothing was changed."
@@ -423,7 +423,7 @@ def ask_for_more(*, batch: Batch, answers: int, hit_ids: Collection[int] | None 
     Raises
     ------
     Invalid
-        When a HIT would get more than 1000 places, or too many HITs are meant.
+        When a HIT would get more than `MOST_PLACES`, or too many HITs are meant.
     InsufficientFunds, Conflict
         Nothing was changed then.
     """

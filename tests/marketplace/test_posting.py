@@ -255,7 +255,7 @@ def test_more_answers_without_the_money_change_nothing(make_batch, make_project,
     with pytest.raises(InsufficientFunds):
         ask_for_more(batch=batch, answers=100)
     with pytest.raises(Invalid):
-        ask_for_more(batch=batch, answers=1000)
+        ask_for_more(batch=batch, answers=10_000)
     with pytest.raises(Invalid):
         ask_for_more(batch=batch, answers=0)
     assert Hit.objects.get().max_assignments == 1

@@ -370,3 +370,9 @@ def test_what_is_kept_ready_is_not_reviewable(client, create_hit, make_worker):
     create_hit()
     accept_ahead(worker=make_worker(), batch=Batch.objects.get())
     assert client.list_reviewable_hits()["HITs"] == []
+
+
+def test_a_survey_of_thousands_is_one_hit(client, create_hit):
+    hit = create_hit(MaxAssignments=5000, Reward="0.01")
+
+    assert client.get_hit(HITId=hit["HITId"])["HIT"]["NumberOfAssignmentsAvailable"] == 5000
