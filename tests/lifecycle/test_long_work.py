@@ -22,6 +22,7 @@ from lifecycle.operations import run_to_end
 from lifecycle.post_row import post_row
 from lifecycle.submit import submit
 from marketplace.models import Assignment, Batch, Hit
+from marketplace.services import posting
 from marketplace.services.judging import purse_of
 from marketplace.services.posting import resume_batch
 from payments.models import Account
@@ -225,7 +226,7 @@ def test_what_is_asked_of_a_large_batch_is_checked_before_anything_is_done(
     with pytest.raises(InsufficientFunds):
         ask_for_more(batch=batch, answers=2)
     with pytest.raises(Invalid):
-        ask_for_more(batch=batch, answers=999)
+        ask_for_more(batch=batch, answers=posting.MOST_PLACES)
     with pytest.raises(Invalid):
         ask_for_more(batch=batch, answers=0)
     assert not Operation.objects.exists()
