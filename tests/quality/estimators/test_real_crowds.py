@@ -16,8 +16,7 @@ def data():
 
 def holds(found):
     for name, value in found:
-        compare, limit = crowds.LIMITS[name]
-        assert compare(float(value), limit), f"{name}: {value}"
+        assert crowds.LIMITS[name].holds(float(value)), f"{name}: {value}"
 
 
 def test_the_gate_pauses_the_bad_and_spares_the_good():
