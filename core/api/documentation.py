@@ -13,8 +13,8 @@ class Schema(AutoSchema):
         return f"{self.method.lower()}{type(self.view).__name__}"
 
 
-#: No text holds a NUL; where one must not be blank, something in it is no space, as Python counts spaces: \s of JavaScript,
-#: by which patterns are read, leaves some control characters out.
+#: No text holds a NUL; where one must not be blank, something in it is no space, as Python counts spaces: the \s of
+#: JavaScript, by which patterns are read, leaves some control characters out.
 ANY_TEXT, SOME_TEXT = r"^[^\x00]*$", r"^[^\x00]*[^\x00\s\x1c-\x1f\x85][^\x00]*$"
 
 
