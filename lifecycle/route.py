@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from django.db import connection
 
 from lifecycle.digest import GROUP, digest_hits
-from lifecycle.settle import PENDING
 from marketplace.models import Batch, Hit
 from marketplace.selectors import design_of
 from marketplace.services.judging import purses_of
@@ -33,14 +32,16 @@ SELECT (SELECT count(*) FROM (SELECT FROM marketplace_hit WHERE batch_id = %(bat
        (SELECT count(*) FROM marketplace_assignment WHERE batch_id = %(batch)s AND state IN ('accepted', 'revising')
                                                       AND deadline > statement_timestamp())
 """
-WAITING = f"""
+WAITING = """
 SELECT h.id, count(*) OVER () FROM marketplace_hit h
 WHERE h.batch_id = %(batch)s AND h.lane = 0 AND h.state = 0 AND NOT h.room AND NOT EXISTS (
-    SELECT FROM marketplace_assignment a WHERE a.hit_id = h.id AND {PENDING})
+    SELECT FROM marketplace_assignment a WHERE a.hit_id = h.id AND (a.state IN ('accepted', 'revising') OR
+        (a.state = 'submitted' AND EXISTS (
+            SELECT FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NULL))))
 ORDER BY (SELECT min(b.confidence) FROM quality_belief b
           WHERE b.hit_id = h.id AND b.state IN ('collecting', 'disputed')) NULLS FIRST, h.id
 LIMIT %(most)s
-"""  # noqa: S608
+"""
 
 
 def route_budgets() -> int:

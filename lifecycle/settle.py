@@ -39,21 +39,20 @@ WITH said AS (
 SELECT count(*) FROM said, usual WHERE here AND (answers < %(few)s OR share <= greatest(3 * median, %(usual)s))
 """
 
-#: Of an assignment `a`: whether its answer is still to come, or to be learned from.
-PENDING = """
-(a.state IN ('accepted', 'revising') OR (a.state = 'submitted' AND NOT EXISTS (
-    SELECT 1 FROM marketplace_answer n WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL)))
-"""
-COUNT = f"""
+COUNT = """
 SELECT a.hit_id,
-       count(*) FILTER (WHERE {PENDING}) AS pending,
+       count(*) FILTER (WHERE a.state IN ('accepted', 'revising')
+                        OR (a.state = 'submitted' AND NOT EXISTS (
+                            SELECT 1 FROM marketplace_answer n
+                            WHERE n.assignment_id = a.id AND n.digested_at IS NOT NULL)
+                        )) AS pending,
        count(*) FILTER (WHERE a.state IN ('accepted', 'submitted', 'revising')
                         OR (a.state = 'rejected' AND a.decide_at IS NOT NULL)) AS standing,
        count(*) FILTER (WHERE a.state IN ('submitted', 'approved') AND (
             SELECT n.data ? 'cannot_answer' FROM marketplace_answer n WHERE n.assignment_id = a.id
             ORDER BY n.version DESC LIMIT 1)) AS cannot
 FROM marketplace_assignment a WHERE a.hit_id = ANY(%(hits)s) GROUP BY a.hit_id
-"""  # noqa: S608
+"""
 
 
 class Next(Enum):
