@@ -21,15 +21,21 @@ def is_sandbox(requester: Requester) -> bool:
     return requester.world == Requester.World.SANDBOX
 
 
+def sandbox_of(user: User) -> Requester | None:
+    """The sandbox in which `user` is a manager or owner, where there is one."""
+    mine = Membership.objects.filter(
+        user=user, requester__world=Requester.World.SANDBOX, role__in=[Membership.Role.OWNER, Membership.Role.MANAGER]
+    )
+    member = mine.select_related("requester").order_by("pk").first()
+    return member.requester if member else None
+
+
 @transaction.atomic
 def sandbox_for(*, user: User) -> Requester:
-    """The sandbox in which `user` is a manager or owner, made where there is none."""
+    """The same, made where there is none."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    found = Membership.objects.filter(
-        user=user, requester__world=Requester.World.SANDBOX, role__in=["owner", "manager"]
-    ).select_related("requester")
-    if member := found.order_by("pk").first():
-        return member.requester
+    if found := sandbox_of(user):
+        return found
     live = Requester.objects.filter(memberships__user=user, world=Requester.World.LIVE).order_by("pk").first()
     name = f"{live.name if live else user.email}"[:100] + " (sandbox)"
     made = Requester.objects.create(name=name, currency=CURRENCY, world=Requester.World.SANDBOX)

@@ -20,7 +20,7 @@ from marketplace.views.requester import for_requesters, need_manager
 from mturk.models import AccessKey
 from mturk.services import keys
 from mturk.services.layouts import layouts_of
-from mturk.services.sandbox import is_sandbox, sandbox_for
+from mturk.services.sandbox import is_sandbox, sandbox_for, sandbox_of
 from mturk.services.sandbox_clock import move_clock
 
 PAGE = 25
@@ -30,12 +30,6 @@ UNITS = {"days": gettext_lazy("days"), "hours": gettext_lazy("hours"), "minutes"
 def _mine(request: HttpRequest) -> list[int]:
     """Organisations, and sandboxes, whose keys this user looks after."""
     return list(requesters_of(request.user, Membership.Role.MANAGER).values_list("pk", flat=True))
-
-
-def _sandbox(request: HttpRequest) -> Requester | None:
-    """The sandbox that this user looks after, where there is one."""
-    mine = requesters_of(request.user, Membership.Role.MANAGER)
-    return mine.filter(world=Requester.World.SANDBOX).order_by("pk").first()
 
 
 @require_safe
@@ -59,7 +53,7 @@ def _page(request: HttpRequest, requester: Requester, made: AccessKey | None = N
         "endpoint": request.build_absolute_uri("/mturk/"),
         "most": keys.MOST_KEYS,
         "layouts": layouts_of(mine),
-        "sandbox": _sandbox(request),
+        "sandbox": sandbox_of(request.user),  # type: ignore[arg-type]
         "units": UNITS.items(),
     }
     response = render(request, "mturk/access_keys.html", context)
@@ -94,7 +88,7 @@ def access_key_new(request: HttpRequest, requester: Requester) -> HttpResponse:
 @for_requesters
 def sandbox_clock(request: HttpRequest, requester: Requester) -> HttpResponse:
     """Move the business clock of one's sandbox forward."""
-    sandbox = _sandbox(request)
+    sandbox = sandbox_of(request.user)  # type: ignore[arg-type]
     if sandbox is None:
         raise Http404
     amount, unit = request.POST.get("forward", ""), request.POST.get("unit", "")
