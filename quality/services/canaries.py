@@ -47,7 +47,7 @@ GROUP BY a.hit_id HAVING count(*) > 1
 # Nobody has seen them, also not to give them back. Half of what there is stays for everybody.
 UNSEEN = """
 WITH unseen AS MATERIALIZED (
-    SELECT h.id, h.funded FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
+    SELECT h.id FROM quality_goldquestion g JOIN marketplace_hit h ON h.id = g.hit_id
     WHERE h.batch_id = %(batch)s AND h.lane IN (1, 2) AND h.state = 0 AND h.taken = 0 AND h.funded > 1
       AND h.group_key IS NULL AND g.pool = 'test' AND g.state = 'active' AND NOT g.is_soft AND g.keys ? %(question)s
       AND (SELECT 1 FROM marketplace_assignment a WHERE a.hit_id = h.id LIMIT 1) IS NULL

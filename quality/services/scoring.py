@@ -152,9 +152,9 @@ def live_value(question: Question, said: Sequence[Any], silent: int, model: Risk
 
 def _text_of(said: Sequence[str]) -> str:
     words = [normalise_text(text).split() for text in said]
-    if len(said) * max(len(text) for text in words) ** 2 <= LIVE_WORK:
-        return TextConsensus().fit([0] * len(said), range(len(said)), said).estimates_[0]
-    return TextConsensus(build=False).fit([0] * len(said), range(len(said)), said).estimates_[0]
+    is_little = len(said) * max(len(text) for text in words) ** 2 <= LIVE_WORK
+    consensus = TextConsensus(build=None if is_little else False)
+    return consensus.fit([0] * len(said), range(len(said)), said).estimates_[0]
 
 
 def _beginnings(said: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -34,6 +34,9 @@ from marketplace.services.posting import (
 from marketplace.views.requester import for_requesters
 from quality.models import Belief
 from quality.views.batches import LONG_WORK, UNDER_WAY, batch_of
+
+#: Does something with a batch, as a request asks; returns what was done, or raises.
+Act = Callable[[Batch, HttpRequest], str]
 
 LATER = gettext_lazy("This takes a while; the page shows how far it is.")
 
@@ -129,8 +132,8 @@ def _close(batch: Batch, request: HttpRequest) -> str:
     return _("Closed. What no answer needs has come back to you.")
 
 
-#: What the buttons of a batch do; each says what was done, or raises.
-ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
+#: What the buttons of a batch do.
+ACTS: dict[str, Act] = {
     "publish": _publish,
     "check": _check,
     "cancel": _cancelled,
@@ -144,20 +147,25 @@ ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
 }
 
 
-@require_POST
-@for_requesters
-def batch_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, act: str) -> HttpResponse:
-    """Publish, cancel, pause, resume, close, extend, more answers, more rows."""
-    batch = batch_of(request, batch_id, Membership.Role.MANAGER)
-    if act not in ACTS:
+def carry_out(acts: Mapping[str, Act], act: str, batch: Batch, request: HttpRequest) -> None:
+    """Do one of `acts`, and tell what was done, or why it was not."""
+    if act not in acts:
         raise Http404
     try:
-        said = ACTS[act](batch, request)
+        said = acts[act](batch, request)
     except DomainError as refusal:
         tell(request, refusal)
     else:
         if said:
             messages.success(request, said)
+
+
+@require_POST
+@for_requesters
+def batch_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, act: str) -> HttpResponse:
+    """Publish, cancel, pause, resume, close, extend, more answers, more rows."""
+    batch = batch_of(request, batch_id, Membership.Role.MANAGER)
+    carry_out(ACTS, act, batch, request)
     return redirect("studio_batch", batch.public_id)
 
 

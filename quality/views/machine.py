@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from core.errors import DomainError, Invalid
+from core.errors import Invalid
 from core.models import Operation
-from core.pages import tell
 from lifecycle import machines as path
 from lifecycle.train import ask_first, newest_result, newest_training, question_to_learn, start_training
 from marketplace.models import Batch, Membership, Requester
@@ -26,6 +23,7 @@ from quality.models import Machine
 from quality.services import machine_report
 from quality.services.machines import REMOTE, connect_machine, switch_machine, use_machine
 from quality.services.suggesting import use_of_words
+from quality.views.acts import Act, carry_out
 from quality.views.batches import batch_context, batch_of
 
 LARGEST_TABLE = 32 * 1024 * 1024
@@ -134,7 +132,7 @@ def _first(batch: Batch, request: HttpRequest) -> str:
     return ngettext("%(n)s item comes first now.", "%(n)s items come first now.", moved) % {"n": moved}
 
 
-ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
+ACTS: dict[str, Act] = {
     "connect": _connect,
     "upload": _upload,
     "ask": _ask,
@@ -150,10 +148,5 @@ ACTS: dict[str, Callable[[Batch, HttpRequest], str]] = {
 def machine_act(request: HttpRequest, requester: Requester, batch_id: uuid.UUID, act: str) -> HttpResponse:
     """Connect a machine, send a table, ask it, switch it, say what the batch does with it."""
     batch = batch_of(request, batch_id, Membership.Role.MANAGER)
-    if act not in ACTS:
-        raise Http404
-    try:
-        messages.success(request, ACTS[act](batch, request))
-    except DomainError as refusal:
-        tell(request, refusal)
+    carry_out(ACTS, act, batch, request)
     return redirect("studio_machine", batch.public_id)
